@@ -17,7 +17,7 @@ ALLOWED = {
     "http": "collector report base",
     "capture": "base",
     "keeper": "capture base",
-    "monitor": "keeper collector report base",
+    "monitor": "keeper capture collector report base",
     "settings": "base report net storage queue publish collector http monitor",
 }
 ONLY = {"microhttpd.h": {"http"}}  # headers that only these folders may include
