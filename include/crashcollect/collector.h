@@ -30,7 +30,7 @@ typedef struct ccol_collector_options {
     ccol_throttle *throttle;   /* default: accept-all */
     ccol_ack ack;
     const char *spool_dir; /* made if absent, mode 0750; one running collector per folder */
-    unsigned crashmovers;  /* threads that save and publish; default 4, at most 256 */
+    unsigned crashmovers;  /* most calls at once into one storage, or the publisher; default 4, at most 256 */
     bool no_threads;       /* the host's loop does the work: see ccol_collector_fd */
 
     uint64_t spool_max_bytes;     /* default 10 GiB; beyond it submit answers CCOL_EFULL */

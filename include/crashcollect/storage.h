@@ -55,7 +55,9 @@ CCOL_API int ccol_storage_new_fs(ccol_storage **out, const ccol_fs_options *opti
 /* Takes everything and keeps nothing. */
 CCOL_API int ccol_storage_new_null(ccol_storage **out, ccol_error *err);
 
-/* Several at once (at most 32). Each is retried on its own: one that fails makes no other save twice. */
+/* Several at once (at most 32). A collector serves each on its own: one that fails, hangs or asks to be left alone
+ * holds up no other and makes none save twice. What one refuses for good goes into quarantine, and the others keep it.
+ */
 CCOL_API int ccol_storage_new_tee(ccol_storage **out, ccol_storage *const *storages, size_t count, ccol_error *err);
 
 CCOL_API const char *ccol_storage_name(const ccol_storage *storage);

@@ -11,7 +11,7 @@
 #include "base/json.h"
 #include "base/thread.h"
 
-#define CHECKS_MAX      32
+#define CHECKS_MAX      64
 #define CHECK_NAME_SIZE 64
 
 struct check {

@@ -19,6 +19,13 @@
 /* A call into a storage that does not come back must not keep a host from ending. */
 #define STOP_WAIT_MS 10000
 
+/* One storage of those that reports go to, as health asks it. */
+struct storage_check {
+    ccol_collector *collector;
+    ccol_storage *storage; /* borrowed */
+    size_t part;
+};
+
 struct ccol_collector {
     atomic_uint references; /* the owner's, one per thread of its own, one per upload, call and health in progress */
     atomic_bool closing;
@@ -32,6 +39,7 @@ struct ccol_collector {
     pthread_cond_t pulse_cond;
     ccol_throttle *throttle;
     struct worker checker, pulse;
+    struct storage_check storage_checks[TEE_MAX];
     uint64_t next_pulse_ms; /* no_threads: when the host's loop runs checks again */
 };
 
@@ -149,9 +157,10 @@ void ccol__collector_update_gauges(ccol_collector *collector)
 
 static int ask_storage(void *user, ccol_error *err)
 {
-    ccol_collector *collector = user;
-    int code = ccol_storage_check(collector->options.storage, err);
-    if (!code && ccol__storage_has_check(collector->options.storage)) ccol__save_queue_storage_well(collector->queue);
+    const struct storage_check *check = user;
+    int code = ccol_storage_check(check->storage, err);
+    if (!code && ccol__storage_has_check(check->storage))
+        ccol__save_queue_storage_well(check->collector->queue, check->part);
     return code;
 }
 
@@ -231,7 +240,14 @@ static int make_checks(ccol_collector *collector)
     const ccol_collector_options *options = &collector->options;
     collector->checks = ccol__checks_new(options->check_period_ms, options->stall_after_ms);
     if (!collector->checks) return -ENOMEM;
-    int code = ccol__checks_add(collector->checks, ccol_storage_name(options->storage), ask_storage, collector, NULL);
+    ccol_storage *const *parts;
+    size_t count = ccol__storage_parts(&options->storage, &parts);
+    int code = 0;
+    for (size_t i = 0; !code && i < count; i++) {
+        struct storage_check *check = &collector->storage_checks[i];
+        *check = (struct storage_check){collector, parts[i], i};
+        code = ccol__checks_add(collector->checks, ccol_storage_name(parts[i]), ask_storage, check, NULL);
+    }
     if (code || !options->publisher) return code;
     return ccol__checks_add(collector->checks, ccol_publisher_name(options->publisher), ask_publisher, collector, NULL);
 }

@@ -16,6 +16,7 @@
 #include "collector/collector.h"
 #include "collector/reply.h"
 #include "queue/save_queue.h"
+#include "storage/storage.h"
 
 #define VERSION_MAX   ((size_t)64 << 10)
 #define VERSION_DEPTH 100
@@ -74,8 +75,12 @@ static unsigned write_troubles(ccol_collector *collector, struct buffer *out, un
     char text[TROUBLE_SIZE];
     const ccol_collector_options *options = ccol__collector_options(collector);
     struct save_queue *queue = ccol__collector_queue(collector);
-    ccol__save_queue_storage_trouble(queue, text, sizeof text);
-    errors = ccol__checks_write_error(out, errors, ccol_storage_name(options->storage), text);
+    ccol_storage *const *parts;
+    size_t count = ccol__storage_parts(&options->storage, &parts);
+    for (size_t i = 0; i < count; i++) {
+        ccol__save_queue_storage_trouble(queue, i, text, sizeof text);
+        errors = ccol__checks_write_error(out, errors, ccol_storage_name(parts[i]), text);
+    }
     ccol__save_queue_publisher_trouble(queue, text, sizeof text);
     if (options->publisher)
         errors = ccol__checks_write_error(out, errors, ccol_publisher_name(options->publisher), text);

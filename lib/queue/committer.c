@@ -7,6 +7,11 @@
 
 #define COMMIT_BYTES ((uint64_t)64 << 20)
 
+struct waiter {
+    save_queue_done done;
+    void *user;
+};
+
 struct batch {
     struct queue_entry *entries[COMMIT_BATCH];
     ccol_report *reports[COMMIT_BATCH];
@@ -45,6 +50,7 @@ static void hand_on(struct save_queue *queue, struct batch *batch)
             continue;
         }
         entry->place = batch->places[i];
+        if (entry->progress) ccol__spool_mark_progress(queue->spool, &entry->place, entry->progress);
         queue->counts.accepted++;
         ccol__save_queue_ready(queue, entry);
         batch->entries[i] = NULL;
@@ -53,16 +59,16 @@ static void hand_on(struct save_queue *queue, struct batch *batch)
 }
 
 /* Takes over the promise to answer. */
-static void take_waiter(struct queue_entry *from, struct queue_entry *to)
+static void take_waiter(struct queue_entry *from, struct waiter *to)
 {
-    *to = (struct queue_entry){.done = from->done, .user = from->user};
+    *to = (struct waiter){from->done, from->user};
     from->done = NULL;
 }
 
 bool ccol__committer_commit(struct save_queue *queue)
 {
     struct batch batch;
-    struct queue_entry waiters[COMMIT_BATCH];
+    struct waiter waiters[COMMIT_BATCH];
     pthread_mutex_lock(&queue->lock);
     take_batch(queue, &batch);
     pthread_mutex_unlock(&queue->lock);
@@ -82,10 +88,9 @@ bool ccol__committer_commit(struct save_queue *queue)
         bool durable = batch.places[i].segment != NULL;
         if (durable) ccol__metrics_count(queue->options.metrics, METRIC_SPOOLED, NULL);
         /* Whatever the cause, the client is told that there is no room now: it keeps the crash and may come back. */
-        bool awaited = waiters[i].done != NULL;
-        ccol__save_queue_answer(&waiters[i], durable ? 0 : CCOL_EFULL, err.text);
+        if (waiters[i].done) waiters[i].done(waiters[i].user, durable ? 0 : CCOL_EFULL, err.text);
         if (durable) continue;
-        if (!awaited) /* it was acknowledged from memory, and the collector ends */
+        if (!waiters[i].done) /* it was acknowledged from memory, and the collector ends */
             ccol__log(queue->options.log, CCOL_LOG_ERROR, "queue", batch.entries[i]->id, "lost: %s", err.text);
         ccol__entry_free(batch.entries[i]);
     }

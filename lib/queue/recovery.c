@@ -90,6 +90,17 @@ static enum record_state believed_state(struct walk *walk, uint64_t sequence, bo
     return RECORD_PENDING;
 }
 
+/* Bits that stand for another storage now are cleared for good. */
+static uint32_t believed_progress(struct walk *walk, uint64_t sequence)
+{
+    uint32_t progress = ccol__segment_progress(walk->segment, walk->offset, sequence);
+    if (progress & walk->spool->slots.taken_over) {
+        progress &= ~walk->spool->slots.taken_over;
+        ccol__segment_set_progress(walk->segment, walk->offset, sequence, progress);
+    }
+    return ccol__slots_unpack(&walk->spool->slots, progress);
+}
+
 /* A record whose payload is not what its header says. */
 static void leave_out(struct walk *walk, const struct record_header *header)
 {
@@ -109,6 +120,7 @@ static int take_record(struct walk *walk, const struct record_header *header)
                                 .place = {walk->segment, walk->offset, header->record_bytes, header->sequence}};
     bool unflushed;
     found.state = believed_state(walk, header->sequence, &unflushed);
+    found.progress = believed_progress(walk, header->sequence);
     if (found.state == RECORD_DONE && unflushed) {
         atomic_fetch_add(&walk->segment->live, 1);
         return walk->found(walk->user, &found);
@@ -118,7 +130,6 @@ static int take_record(struct walk *walk, const struct record_header *header)
         leave_out(walk, header);
         return 0;
     }
-    found.progress = ccol__segment_progress(walk->segment, walk->offset, header->sequence);
     atomic_fetch_add(&walk->segment->live, 1);
     return walk->found(walk->user, &found);
 }

@@ -24,21 +24,26 @@ bool ccol__gate_pass(struct gate *gate, uint64_t now_ms, uint64_t probe_ms)
 
 void ccol__gate_failed(struct gate *gate, struct backoff *backoff, uint64_t now_ms, unsigned retry_after_s)
 {
+    uint64_t held_until_ms = now_ms + (uint64_t)retry_after_s * 1000;
+    if (retry_after_s && gate->held_until_ms < held_until_ms) gate->held_until_ms = held_until_ms;
     gate->failures++;
     if (gate->failures < gate->threshold && !retry_after_s) return;
     unsigned rounds = gate->failures < gate->threshold ? 1 : gate->failures - gate->threshold + 1;
     gate->closed_until_ms = now_ms + ccol__backoff_pause_ms(backoff, rounds, retry_after_s);
+    if (gate->closed_until_ms < gate->held_until_ms) gate->closed_until_ms = gate->held_until_ms;
 }
 
 void ccol__gate_unused(struct gate *gate, uint64_t now_ms)
 {
-    if (gate->closed_until_ms > now_ms) gate->closed_until_ms = now_ms;
+    uint64_t soonest_ms = gate->held_until_ms > now_ms ? gate->held_until_ms : now_ms;
+    if (gate->closed_until_ms > soonest_ms) gate->closed_until_ms = soonest_ms;
 }
 
-bool ccol__gate_succeeded(struct gate *gate)
+bool ccol__gate_succeeded(struct gate *gate, uint64_t now_ms)
 {
     bool was_closed = gate->closed_until_ms != 0;
     gate->failures = 0;
+    if (now_ms < gate->held_until_ms) return false;
     gate->closed_until_ms = 0;
     return was_closed;
 }

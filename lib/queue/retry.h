@@ -20,6 +20,7 @@ struct gate {
     unsigned threshold;       /* failures in a row that close it */
     unsigned failures;        /* in a row */
     uint64_t closed_until_ms; /* 0: open */
+    uint64_t held_until_ms;   /* the far end asked to be left alone so long; nothing opens the gate before */
 };
 
 /* Whether somebody may try now. While it is closed one is let through when the time has come, and it stays closed for
@@ -28,7 +29,8 @@ bool ccol__gate_pass(struct gate *gate, uint64_t now_ms, uint64_t probe_ms);
 void ccol__gate_failed(struct gate *gate, struct backoff *backoff, uint64_t now_ms, unsigned retry_after_s);
 /* Who was let through did not try after all. */
 void ccol__gate_unused(struct gate *gate, uint64_t now_ms);
-/* true if it was closed: what was put off because of it may be tried at once. */
-bool ccol__gate_succeeded(struct gate *gate);
+/* An attempt succeeded, or the far end was found well. true if that opens a closed gate: what was put off because of it
+ * may be tried at once. */
+bool ccol__gate_succeeded(struct gate *gate, uint64_t now_ms);
 
 #endif

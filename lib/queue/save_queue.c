@@ -13,198 +13,10 @@
 #include "base/random.h"
 #include "base/thread.h"
 #include "queue/save_queue_private.h"
+#include "storage/storage.h"
 
 #define GATE_THRESHOLD_MIN 3
 #define MEMORY_MAX_REPORTS 10000
-
-void ccol__entry_list_push(struct entry_list *list, struct queue_entry *entry)
-{
-    entry->next = NULL;
-    *list->end = entry;
-    list->end = &entry->next;
-    list->count++;
-}
-
-struct queue_entry *ccol__entry_list_pop(struct entry_list *list)
-{
-    struct queue_entry *entry = list->first;
-    if (!entry) return NULL;
-    list->first = entry->next;
-    if (!list->first) list->end = &list->first;
-    list->count--;
-    return entry;
-}
-
-static void list_init(struct entry_list *list)
-{
-    *list = (struct entry_list){.end = &list->first};
-}
-
-static void heap_swap(struct entry_heap *heap, size_t a, size_t b)
-{
-    struct queue_entry *kept = heap->items[a];
-    heap->items[a] = heap->items[b];
-    heap->items[b] = kept;
-}
-
-static bool heap_push(struct entry_heap *heap, struct queue_entry *entry)
-{
-    if (heap->count == heap->capacity) {
-        size_t wanted = heap->capacity ? heap->capacity * 2 : 64;
-        void *grown = reallocarray(heap->items, wanted, sizeof(struct queue_entry *));
-        if (!grown) return false;
-        heap->items = grown;
-        heap->capacity = wanted;
-    }
-    size_t at = heap->count++;
-    heap->items[at] = entry;
-    while (at && heap->items[(at - 1) / 2]->not_before_ms > entry->not_before_ms) {
-        heap_swap(heap, at, (at - 1) / 2);
-        at = (at - 1) / 2;
-    }
-    return true;
-}
-
-static struct queue_entry *heap_pop(struct entry_heap *heap)
-{
-    struct queue_entry *soonest = heap->items[0];
-    heap->items[0] = heap->items[--heap->count];
-    for (size_t at = 0, child; (child = at * 2 + 1) < heap->count; at = child) {
-        if (child + 1 < heap->count && heap->items[child + 1]->not_before_ms < heap->items[child]->not_before_ms)
-            child++;
-        if (heap->items[at]->not_before_ms <= heap->items[child]->not_before_ms) break;
-        heap_swap(heap, at, child);
-    }
-    return soonest;
-}
-
-static struct outlet *outlet_of(struct save_queue *queue, const struct queue_entry *entry)
-{
-    return entry->state == RECORD_PENDING ? &queue->saving : &queue->publishing;
-}
-
-void ccol__save_queue_ready(struct save_queue *queue, struct queue_entry *entry)
-{
-    struct entry_list *list = entry->done ? &queue->awaited : &outlet_of(queue, entry)->ready;
-    bool was_empty = list->first == NULL;
-    ccol__entry_list_push(list, entry);
-    /* One crashmover is woken for the first; each that takes an entry wakes another if there is more. */
-    if (was_empty) pthread_cond_signal(&queue->ready_cond);
-}
-
-bool ccol__save_queue_has_ready(const struct save_queue *queue)
-{
-    return queue->awaited.first || queue->saving.ready.first || queue->publishing.ready.first;
-}
-
-void ccol__save_queue_put_off(struct save_queue *queue, struct queue_entry *entry, unsigned retry_after_s)
-{
-    entry->attempts++;
-    entry->not_before_ms =
-        ccol__clock_monotonic_ms() + ccol__backoff_pause_ms(&queue->backoff, entry->attempts, retry_after_s);
-    /* Without memory for the heap it is tried too soon rather than never. */
-    if (!heap_push(&queue->put_off, entry)) ccol__save_queue_ready(queue, entry);
-    pthread_cond_signal(&queue->ready_cond);
-}
-
-void ccol__save_queue_hurry(struct save_queue *queue)
-{
-    while (queue->put_off.count)
-        ccol__save_queue_ready(queue, heap_pop(&queue->put_off));
-}
-
-static struct queue_entry *pop_through_gate(struct save_queue *queue, struct outlet *outlet, uint64_t now_ms,
-                                            uint64_t *wake_ms)
-{
-    if (!outlet->ready.first) return NULL;
-    if (ccol__gate_pass(&outlet->gate, now_ms, queue->options.stall_after_ms))
-        return ccol__entry_list_pop(&outlet->ready);
-    if (outlet->gate.closed_until_ms < *wake_ms) *wake_ms = outlet->gate.closed_until_ms;
-    return NULL;
-}
-
-struct queue_entry *ccol__save_queue_next(struct save_queue *queue, uint64_t now_ms, uint64_t *wake_ms)
-{
-    *wake_ms = UINT64_MAX;
-    while (queue->put_off.count && queue->put_off.items[0]->not_before_ms <= now_ms)
-        ccol__save_queue_ready(queue, heap_pop(&queue->put_off));
-    if (queue->put_off.count) *wake_ms = queue->put_off.items[0]->not_before_ms;
-    struct queue_entry *entry = ccol__entry_list_pop(&queue->awaited);
-    if (!entry) entry = pop_through_gate(queue, &queue->publishing, now_ms, wake_ms);
-    return entry ? entry : pop_through_gate(queue, &queue->saving, now_ms, wake_ms);
-}
-
-static uint64_t sooner(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
-static uint64_t outlet_next_ms(const struct outlet *outlet)
-{
-    return outlet->ready.first ? outlet->gate.closed_until_ms : UINT64_MAX;
-}
-
-uint64_t ccol__save_queue_next_ms(const struct save_queue *queue, uint64_t now_ms)
-{
-    uint64_t next = sooner(outlet_next_ms(&queue->saving), outlet_next_ms(&queue->publishing));
-    if (queue->put_off.count) next = sooner(next, queue->put_off.items[0]->not_before_ms);
-    return queue->awaited.first || next < now_ms ? now_ms : next;
-}
-
-void ccol__save_queue_rejoin(struct save_queue *queue, struct queue_entry *entry)
-{
-    entry->older = queue->newest;
-    entry->newer = NULL;
-    if (queue->newest)
-        queue->newest->newer = entry;
-    else
-        queue->oldest = entry;
-    queue->newest = entry;
-    queue->counts.queued++;
-    queue->counts.queued_bytes += entry->bytes;
-}
-
-void ccol__save_queue_leave(struct save_queue *queue, struct queue_entry *entry)
-{
-    if (entry->older)
-        entry->older->newer = entry->newer;
-    else
-        queue->oldest = entry->newer;
-    if (entry->newer)
-        entry->newer->older = entry->older;
-    else
-        queue->newest = entry->older;
-    queue->counts.queued--;
-    queue->counts.queued_bytes -= entry->bytes;
-    if (!queue->counts.queued) pthread_cond_broadcast(&queue->idle_cond);
-}
-
-void ccol__save_queue_answer(struct queue_entry *entry, int code, const char *error_text)
-{
-    save_queue_done done = entry->done;
-    entry->done = NULL;
-    if (done) done(entry->user, code, error_text);
-}
-
-void ccol__save_queue_refuse_awaited(struct save_queue *queue)
-{
-    for (;;) {
-        pthread_mutex_lock(&queue->lock);
-        ccol__save_queue_hurry(queue);
-        struct queue_entry *entry = ccol__entry_list_pop(&queue->awaited);
-        if (entry) ccol__save_queue_leave(queue, entry);
-        pthread_mutex_unlock(&queue->lock);
-        if (!entry) return;
-        ccol__save_queue_answer(entry, CCOL_ECLOSED, "the collector is shutting down");
-        ccol__entry_free(entry);
-    }
-}
-
-void ccol__entry_free(struct queue_entry *entry)
-{
-    ccol_report_unref(entry->report);
-    free(entry);
-}
 
 void ccol__save_queue_wake_host(struct save_queue *queue)
 {
@@ -213,7 +25,7 @@ void ccol__save_queue_wake_host(struct save_queue *queue)
 
 static struct queue_entry *make_entry(const struct save_queue *queue, ccol_report *report, bool publish)
 {
-    struct queue_entry *entry = calloc(1, sizeof *entry);
+    struct queue_entry *entry = ccol__entry_new(queue);
     if (!entry) return NULL;
     entry->report = ccol_report_ref(report);
     entry->publish = publish && queue->options.publisher;
@@ -270,7 +82,7 @@ int ccol__save_queue_enqueue(struct save_queue *queue, ccol_report *report, bool
     pthread_mutex_lock(&queue->lock);
     int code = admit(queue, entry->bytes, err);
     if (!code) {
-        ccol__save_queue_rejoin(queue, entry);
+        ccol__save_queue_join(queue, entry);
         if (durable) {
             ccol__entry_list_push(&queue->incoming, entry);
             pthread_cond_signal(&queue->incoming_cond);
@@ -293,7 +105,7 @@ int ccol__save_queue_enqueue(struct save_queue *queue, ccol_report *report, bool
 static int take_up(void *user, const struct spool_found *found)
 {
     struct save_queue *queue = user;
-    struct queue_entry *entry = calloc(1, sizeof *entry);
+    struct queue_entry *entry = ccol__entry_new(queue);
     if (!entry) return -ENOMEM;
     entry->place = found->place;
     entry->state = found->state;
@@ -307,7 +119,7 @@ static int take_up(void *user, const struct spool_found *found)
         ccol__syncer_add(queue, entry);
         return 0;
     }
-    ccol__save_queue_rejoin(queue, entry);
+    ccol__save_queue_join(queue, entry);
     queue->counts.recovered++;
     ccol__metrics_count(queue->options.metrics, METRIC_RECOVERED, NULL);
     ccol__save_queue_ready(queue, entry);
@@ -326,26 +138,46 @@ static int open_host_fds(struct save_queue *queue, ccol_error *err)
     return good ? 0 : ccol_fail(err, -errno, "cannot make the descriptors for the host's event loop");
 }
 
-static int open_queue(struct save_queue *queue, ccol_error *err)
+/* One outlet per storage and one for the publisher. Each may have as many crashmovers as the options say, and one is
+ * left for each other outlet. */
+static int make_outlets(struct save_queue *queue, ccol_storage *const *storages, ccol_error *err)
 {
     const struct save_queue_options *options = &queue->options;
-    if (options->no_threads) {
-        int code = open_host_fds(queue, err);
-        if (code) return code;
-    }
-    queue->movers = calloc(options->crashmovers, sizeof *queue->movers);
-    if (!queue->movers) return ccol_fail(err, -ENOMEM, "cannot make the crashmovers");
-    for (unsigned i = 0; i < options->crashmovers; i++)
+    unsigned threshold = options->crashmovers > GATE_THRESHOLD_MIN ? options->crashmovers : GATE_THRESHOLD_MIN;
+    queue->mover_count = options->crashmovers + (unsigned)queue->storage_count - (options->publisher ? 0 : 1);
+    queue->outlets = calloc(queue->storage_count + 1, sizeof *queue->outlets);
+    queue->movers = calloc(queue->mover_count, sizeof *queue->movers);
+    if (!queue->outlets || !queue->movers) return ccol_fail(err, -ENOMEM, "cannot make the crashmovers");
+    for (size_t i = 0; i < queue->storage_count; i++)
+        ccol__outlet_init(&queue->outlets[i], storages[i], UINT32_C(1) << i, threshold);
+    ccol__outlet_init(ccol__save_queue_publishing(queue), NULL, 0, threshold);
+    for (unsigned i = 0; i < queue->mover_count; i++)
         queue->movers[i].queue = queue;
-    if (!options->spool_dir) return 0;
+    return 0;
+}
+
+static int open_spool(struct save_queue *queue, ccol_storage *const *storages, ccol_error *err)
+{
+    const struct save_queue_options *options = &queue->options;
     struct spool_options spool = {.dir = options->spool_dir,
                                   .segment_bytes = options->segment_bytes,
                                   .max_bytes = options->max_bytes,
                                   .no_threads = options->no_threads,
+                                  .storages = storages,
+                                  .storage_count = queue->storage_count,
                                   .log = options->log,
                                   .metrics = options->metrics};
     int code = ccol__spool_open(&queue->spool, &spool, take_up, queue, err);
     return code ? code : ccol__quarantine_open(&queue->quarantine, options->spool_dir, options->log, err);
+}
+
+static int open_queue(struct save_queue *queue, ccol_error *err)
+{
+    ccol_storage *const *storages;
+    queue->storage_count = ccol__storage_parts(&queue->options.storage, &storages);
+    int code = make_outlets(queue, storages, err);
+    if (!code && queue->options.no_threads) code = open_host_fds(queue, err);
+    return code || !queue->options.spool_dir ? code : open_spool(queue, storages, err);
 }
 
 int ccol__save_queue_new(struct save_queue **out, const struct save_queue_options *options, ccol_error *err)
@@ -360,13 +192,8 @@ int ccol__save_queue_new(struct save_queue **out, const struct save_queue_option
     ccol__cond_init(&queue->ready_cond);
     ccol__cond_init(&queue->sync_cond);
     ccol__cond_init(&queue->idle_cond);
-    list_init(&queue->incoming);
-    list_init(&queue->awaited);
-    list_init(&queue->saving.ready);
-    list_init(&queue->publishing.ready);
-    list_init(&queue->unsynced);
-    unsigned threshold = options->crashmovers > GATE_THRESHOLD_MIN ? options->crashmovers : GATE_THRESHOLD_MIN;
-    queue->saving.gate.threshold = queue->publishing.gate.threshold = threshold;
+    ccol__entry_list_init(&queue->incoming);
+    ccol__entry_list_init(&queue->unsynced);
     queue->backoff = (struct backoff){.first_ms = options->retry_first_ms, .max_ms = options->retry_max_ms};
     ccol__random_bytes(&queue->backoff.random, sizeof queue->backoff.random);
     int code = open_queue(queue, err);
@@ -378,12 +205,15 @@ int ccol__save_queue_new(struct save_queue **out, const struct save_queue_option
     return 0;
 }
 
-static void free_entries(struct queue_entry *entry)
+/* What is still to be done is in the spool, or has been told to be lost. */
+static void free_entries(struct save_queue *queue)
 {
-    for (struct queue_entry *next; entry; entry = next) {
-        next = entry->next;
+    for (struct queue_entry *entry = queue->oldest, *next; entry; entry = next) {
+        next = entry->newer;
         ccol__entry_free(entry);
     }
+    for (struct queue_entry *entry; (entry = ccol__entry_list_pop(&queue->unsynced));)
+        ccol__entry_free(entry);
 }
 
 void ccol__save_queue_free(struct save_queue *queue)
@@ -391,15 +221,11 @@ void ccol__save_queue_free(struct save_queue *queue)
     if (!queue) return;
     ccol__spool_close(queue->spool);
     ccol__quarantine_close(queue->quarantine);
-    free_entries(queue->incoming.first);
-    free_entries(queue->awaited.first);
-    free_entries(queue->saving.ready.first);
-    free_entries(queue->publishing.ready.first);
-    free_entries(queue->unsynced.first);
-    for (size_t i = 0; i < queue->put_off.count; i++)
-        ccol__entry_free(queue->put_off.items[i]);
-    free(queue->put_off.items);
-    for (unsigned i = 0; queue->movers && i < queue->options.crashmovers; i++)
+    free_entries(queue);
+    for (size_t i = 0; queue->outlets && i <= queue->storage_count; i++)
+        ccol__outlet_fini(&queue->outlets[i]);
+    free(queue->outlets);
+    for (unsigned i = 0; queue->movers && i < queue->mover_count; i++)
         ccol__worker_fini(&queue->movers[i].worker);
     free(queue->movers);
     ccol__worker_fini(&queue->committer);

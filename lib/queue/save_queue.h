@@ -67,13 +67,14 @@ int ccol__save_queue_pump(struct save_queue *queue, unsigned max_saves);
 
 /* Puts back what `queue retry` asked for. */
 void ccol__save_queue_take_retries(struct save_queue *queue);
-/* The storage, or the publisher, was found well: what was put off because of it is tried at once. */
-void ccol__save_queue_storage_well(struct save_queue *queue);
+/* A storage (the part-th of ccol__storage_parts), or the publisher, was found well: what was put off because of it is
+ * tried at once. */
+void ccol__save_queue_storage_well(struct save_queue *queue, size_t part);
 void ccol__save_queue_publisher_well(struct save_queue *queue);
 
 void ccol__save_queue_stats_get(struct save_queue *queue, struct save_queue_stats *out);
-/* What is wrong, "" if nothing: with saving, publishing, the spool. For health. */
-void ccol__save_queue_storage_trouble(struct save_queue *queue, char *text, size_t size);
+/* What is wrong, "" if nothing: with saving at the part-th storage, publishing, the spool. For health. */
+void ccol__save_queue_storage_trouble(struct save_queue *queue, size_t part, char *text, size_t size);
 void ccol__save_queue_publisher_trouble(struct save_queue *queue, char *text, size_t size);
 void ccol__save_queue_spool_trouble(struct save_queue *queue, char *text, size_t size);
 

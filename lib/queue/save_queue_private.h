@@ -1,20 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* What the parts of the save queue share. An entry is at any time in exactly one place: the incoming list, a ready
- * list, the put-off heap, the unsynced list, or the hands of one thread. `lock` guards all of it but the entry in hand.
- */
+/* What the parts of the save queue share. An entry is in the incoming list, or has open tasks (outlet.h), or is in the
+ * unsynced list, or in the hands of one thread. `lock` guards all of it; who holds an entry's last open task has the
+ * entry for himself. */
 #ifndef CCOL_QUEUE_SAVE_QUEUE_PRIVATE_H
 #define CCOL_QUEUE_SAVE_QUEUE_PRIVATE_H
 
 #include <pthread.h>
 
+#include "queue/outlet.h"
 #include "queue/quarantine.h"
-#include "queue/retry.h"
 #include "queue/save_queue.h"
 #include "queue/spool.h"
 
 #define COMMIT_BATCH   256
 #define SYNC_PERIOD_MS 5000
-#define TROUBLE_SIZE   240
 
 struct queue_entry {
     struct queue_entry *next;
@@ -23,15 +22,17 @@ struct queue_entry {
     struct spool_place place;          /* segment NULL: only in memory */
     enum record_state state;
     bool publish;
-    uint32_t progress;
-    unsigned sync_failures; /* of the queue, when its last save began */
-    unsigned attempts;      /* failed ones in the present state */
-    uint64_t not_before_ms, arrived_ms;
+    bool given_up;     /* nothing more is tried: its submitter was refused, or the record is damaged */
+    uint32_t progress; /* bits of the storages that have it, or refused it */
+    uint32_t refused;  /* of those, they refused it for good */
+    unsigned open_tasks;
+    uint64_t arrived_ms;
     int64_t received_us;
     uint64_t bytes;
     char id[CRASH_ID_LENGTH + 1];
     save_queue_done done; /* NULL once called */
     void *user;
+    struct task tasks[]; /* one per storage; the first serves for publishing afterwards */
 };
 
 struct entry_list {
@@ -39,25 +40,12 @@ struct entry_list {
     size_t count;
 };
 
-/* Entries that wait for their time, the soonest first. */
-struct entry_heap {
-    struct queue_entry **items;
-    size_t count, capacity;
-};
-
-/* One way to fail: the storage, or the publisher. */
-struct outlet {
-    struct entry_list ready;
-    struct gate gate;
-    char trouble[TROUBLE_SIZE];
-    uint64_t trouble_since_ms;
-};
-
-/* Since when a crashmover is inside a storage or publisher call; 0: it is not. */
 struct mover {
     struct save_queue *queue;
     struct worker worker;
-    _Atomic uint64_t saving_since_ms, publishing_since_ms;
+    struct outlet *outlet;          /* that it is at; NULL: it looks for work */
+    struct outlet *_Atomic in_call; /* inside whose call it is; NULL: none */
+    _Atomic uint64_t call_since_ms;
 };
 
 struct save_queue {
@@ -68,14 +56,14 @@ struct save_queue {
     pthread_mutex_t lock;
     pthread_cond_t incoming_cond, ready_cond, sync_cond, idle_cond;
     struct entry_list incoming;
-    struct entry_list awaited; /* to be saved, and somebody waits: no gate holds these back */
-    struct outlet saving, publishing;
-    struct entry_heap put_off;
+    struct outlet *outlets; /* one per storage, then the publisher's */
+    size_t storage_count;
+    size_t turn; /* at which storage the search for work begins */
     struct entry_list unsynced;
     uint64_t unsynced_bytes;
     struct queue_entry *oldest, *newest;
     struct backoff backoff;
-    unsigned idle_movers;
+    unsigned idle_movers, busy_movers;
     bool stopping, sync_asked, syncing;
     uint64_t sync_rounds_begun, sync_rounds_ended, next_sync_ms;
     unsigned flushing;               /* flushes under way */
@@ -85,33 +73,42 @@ struct save_queue {
 
     struct worker committer, syncer;
     struct mover *movers;
+    unsigned mover_count;
 
     int epoll_fd, event_fd, timer_fd; /* no_threads; else -1 */
 };
 
-/* save_queue.c: lists, under the lock. */
+/* entry.c */
+/* A new one with its tasks closed; NULL: memory. */
+struct queue_entry *ccol__entry_new(const struct save_queue *queue);
+void ccol__entry_free(struct queue_entry *entry);
+void ccol__entry_list_init(struct entry_list *list);
 void ccol__entry_list_push(struct entry_list *list, struct queue_entry *entry);
 struct queue_entry *ccol__entry_list_pop(struct entry_list *list);
-void ccol__save_queue_ready(struct save_queue *queue, struct queue_entry *entry);
-bool ccol__save_queue_has_ready(const struct save_queue *queue);
-/* The next entry that may be worked on, or NULL and in *wake_ms when to look again (UINT64_MAX: when told). */
-struct queue_entry *ccol__save_queue_next(struct save_queue *queue, uint64_t now_ms, uint64_t *wake_ms);
-/* When next() would have an entry: now_ms if at once, UINT64_MAX: when told. */
-uint64_t ccol__save_queue_next_ms(const struct save_queue *queue, uint64_t now_ms);
-/* Out of the count of queued ones, and into it again. */
+/* Into the count of queued ones, and out of it; under the lock. */
+void ccol__save_queue_join(struct save_queue *queue, struct queue_entry *entry);
 void ccol__save_queue_leave(struct save_queue *queue, struct queue_entry *entry);
-void ccol__save_queue_rejoin(struct save_queue *queue, struct queue_entry *entry);
-void ccol__save_queue_put_off(struct save_queue *queue, struct queue_entry *entry, unsigned retry_after_s);
-/* Everything that waits for its time is tried now. */
-void ccol__save_queue_hurry(struct save_queue *queue);
+/* Under the lock: opens a task at each storage that does not have it, or the one for publishing. */
+void ccol__save_queue_ready(struct save_queue *queue, struct queue_entry *entry);
+/* Calls back who waits for it, if any; without the lock. */
+void ccol__save_queue_answer(struct save_queue *queue, struct queue_entry *entry, int code, const char *error_text);
+/* Once the queue stops: who waits for the storage is told that it is over. */
+void ccol__save_queue_refuse_awaited(struct save_queue *queue);
+
+/* turns.c: who does what next; under the lock. */
+struct outlet *ccol__save_queue_publishing(const struct save_queue *queue);
+/* The next task for this crashmover, who is then at its outlet, or NULL and in *wake_ms when to look again (UINT64_MAX:
+ * when told). What the crashmover was at before is over. */
+struct task *ccol__save_queue_next(struct save_queue *queue, struct mover *mover, uint64_t now_ms, uint64_t *wake_ms);
+/* When next() would have a task: now_ms if at once, UINT64_MAX: when told. */
+uint64_t ccol__save_queue_next_ms(const struct save_queue *queue, uint64_t now_ms);
+bool ccol__save_queue_has_ready(const struct save_queue *queue);
+void ccol__save_queue_put_off(struct save_queue *queue, struct outlet *outlet, struct task *task,
+                              unsigned retry_after_s);
 
 /* Without the lock. Submits under another promise than the queue's usual one. */
 int ccol__save_queue_enqueue(struct save_queue *queue, ccol_report *report, bool publish, enum queue_ack ack,
                              save_queue_done done, void *user, ccol_error *err);
-void ccol__save_queue_answer(struct queue_entry *entry, int code, const char *error_text);
-/* Once the queue stops: who waits for the storage is told that it is over. */
-void ccol__save_queue_refuse_awaited(struct save_queue *queue);
-void ccol__entry_free(struct queue_entry *entry);
 /* Tells the host's loop that there is work. */
 void ccol__save_queue_wake_host(struct save_queue *queue);
 
@@ -122,7 +119,7 @@ bool ccol__committer_commit(struct save_queue *queue);
 
 /* crashmover.c */
 void ccol__crashmover_run(void *mover);
-void ccol__crashmover_move(struct mover *mover, struct queue_entry *entry);
+void ccol__crashmover_move(struct mover *mover, struct task *task);
 
 /* syncer.c */
 void ccol__syncer_run(void *queue);

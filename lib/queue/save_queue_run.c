@@ -23,7 +23,7 @@ static int start_threads(struct save_queue *queue)
         queue->spool ? ccol__worker_start(&queue->committer, owner, "ccol-commit", ccol__committer_run, queue) : 0;
     if (!code && ccol__storage_needs_sync(queue->options.storage))
         code = ccol__worker_start(&queue->syncer, owner, "ccol-sync", ccol__syncer_run, queue);
-    for (unsigned i = 0; !code && i < queue->options.crashmovers; i++) {
+    for (unsigned i = 0; !code && i < queue->mover_count; i++) {
         struct mover *mover = &queue->movers[i];
         code = ccol__worker_start(&mover->worker, owner, "ccol-mover", ccol__crashmover_run, mover);
     }
@@ -43,36 +43,38 @@ int ccol__save_queue_start(struct save_queue *queue, ccol_error *err)
 bool ccol__save_queue_is_own_thread(const struct save_queue *queue)
 {
     bool own = ccol__worker_is_self(&queue->committer) || ccol__worker_is_self(&queue->syncer);
-    for (unsigned i = 0; !own && i < queue->options.crashmovers; i++)
+    for (unsigned i = 0; !own && i < queue->mover_count; i++)
         own = ccol__worker_is_self(&queue->movers[i].worker);
     return own;
 }
 
-/* What of an outlet is only in memory goes to the spool if it is still to be saved and there is one; else it is lost.
- */
-static void keep_or_lose(struct save_queue *queue, struct outlet *outlet)
+/* Whose tasks no thread will do any more: what is only in memory goes to the spool if it is still to be saved and there
+ * is one; else it is lost. */
+static void keep_or_lose(struct save_queue *queue, struct queue_entry *entry)
 {
-    struct entry_list rest = outlet->ready;
-    outlet->ready = (struct entry_list){.end = &outlet->ready.first};
-    for (struct queue_entry *entry; (entry = ccol__entry_list_pop(&rest));) {
-        if (entry->place.segment) {
-            ccol__entry_list_push(&outlet->ready, entry);
-        } else if (queue->spool && entry->state == RECORD_PENDING) {
-            ccol__entry_list_push(&queue->incoming, entry);
-        } else {
-            ccol__log(queue->options.log, CCOL_LOG_ERROR, "queue", entry->id, "not %s when the collector stopped",
-                      entry->state == RECORD_PENDING ? "saved, and there is no spool to keep it," : "published");
-            ccol__save_queue_leave(queue, entry);
-            ccol__entry_free(entry);
-        }
+    entry->open_tasks = 0;
+    if (entry->place.segment) return;
+    if (queue->spool && entry->state == RECORD_PENDING) {
+        ccol__entry_list_push(&queue->incoming, entry);
+        return;
     }
+    ccol__log(queue->options.log, CCOL_LOG_ERROR, "queue", entry->id, "not %s when the collector stopped",
+              entry->state == RECORD_PENDING ? "saved, and there is no spool to keep it," : "published");
+    ccol__save_queue_leave(queue, entry);
+    ccol__entry_free(entry);
 }
 
 void ccol__save_queue_finish(struct save_queue *queue)
 {
     ccol__save_queue_refuse_awaited(queue);
-    keep_or_lose(queue, &queue->saving);
-    keep_or_lose(queue, &queue->publishing);
+    while (queue->spool && ccol__committer_commit(queue)) {
+    }
+    for (size_t i = 0; i <= queue->storage_count; i++)
+        ccol__outlet_clear(&queue->outlets[i]);
+    for (struct queue_entry *entry = queue->oldest, *next; entry; entry = next) {
+        next = entry->newer;
+        keep_or_lose(queue, entry);
+    }
     while (queue->spool && ccol__committer_commit(queue)) {
     }
     ccol__syncer_flush(queue);
@@ -88,7 +90,7 @@ void ccol__save_queue_stop(struct save_queue *queue, uint64_t deadline_ms)
     pthread_mutex_unlock(&queue->lock);
     ccol__worker_let_go(&queue->committer, deadline_ms);
     ccol__worker_let_go(&queue->syncer, deadline_ms);
-    for (unsigned i = 0; i < queue->options.crashmovers; i++)
+    for (unsigned i = 0; i < queue->mover_count; i++)
         ccol__worker_let_go(&queue->movers[i].worker, deadline_ms);
     /* Who waits holds on to the owner, so it cannot be left to its end. */
     if (queue->options.no_threads) ccol__save_queue_finish(queue);
@@ -115,13 +117,13 @@ int ccol__save_queue_fd(const struct save_queue *queue)
     return queue->epoll_fd;
 }
 
-static struct queue_entry *next_now(struct save_queue *queue)
+static struct task *next_now(struct save_queue *queue)
 {
     uint64_t wake_ms;
     pthread_mutex_lock(&queue->lock);
-    struct queue_entry *entry = ccol__save_queue_next(queue, ccol__clock_monotonic_ms(), &wake_ms);
+    struct task *task = ccol__save_queue_next(queue, &queue->movers[0], ccol__clock_monotonic_ms(), &wake_ms);
     pthread_mutex_unlock(&queue->lock);
-    return entry;
+    return task;
 }
 
 int ccol__save_queue_pump(struct save_queue *queue, unsigned max_saves)
@@ -134,9 +136,9 @@ int ccol__save_queue_pump(struct save_queue *queue, unsigned max_saves)
     }
     uint64_t saved_before = queue->counts.saved;
     for (unsigned i = 0; i < max_saves && !queue->stopping; i++) {
-        struct queue_entry *entry = next_now(queue);
-        if (!entry) break;
-        ccol__crashmover_move(&queue->movers[0], entry);
+        struct task *task = next_now(queue);
+        if (!task) break;
+        ccol__crashmover_move(&queue->movers[0], task);
     }
     if (queue->stopping) { /* a callback has freed its owner */
         ccol__save_queue_finish(queue);
@@ -218,22 +220,22 @@ void ccol__save_queue_take_retries(struct save_queue *queue)
 static void outlet_well(struct save_queue *queue, struct outlet *outlet)
 {
     pthread_mutex_lock(&queue->lock);
-    if (ccol__gate_succeeded(&outlet->gate)) {
-        ccol__save_queue_hurry(queue);
+    if (ccol__gate_succeeded(&outlet->gate, ccol__clock_monotonic_ms())) {
+        ccol__outlet_hurry(outlet);
         pthread_cond_broadcast(&queue->ready_cond);
         ccol__save_queue_wake_host(queue);
     }
     pthread_mutex_unlock(&queue->lock);
 }
 
-void ccol__save_queue_storage_well(struct save_queue *queue)
+void ccol__save_queue_storage_well(struct save_queue *queue, size_t part)
 {
-    outlet_well(queue, &queue->saving);
+    outlet_well(queue, &queue->outlets[part]);
 }
 
 void ccol__save_queue_publisher_well(struct save_queue *queue)
 {
-    outlet_well(queue, &queue->publishing);
+    outlet_well(queue, ccol__save_queue_publishing(queue));
 }
 
 void ccol__save_queue_stats_get(struct save_queue *queue, struct save_queue_stats *out)
@@ -246,42 +248,45 @@ void ccol__save_queue_stats_get(struct save_queue *queue, struct save_queue_stat
     out->disk_bytes = queue->spool ? ccol__spool_disk_bytes(queue->spool) : 0;
 }
 
-static uint64_t longest_call(const struct save_queue *queue, bool saving, uint64_t now_ms)
+static uint64_t longest_call(const struct save_queue *queue, const struct outlet *outlet, uint64_t now_ms)
 {
     uint64_t longest = 0;
-    for (unsigned i = 0; i < queue->options.crashmovers; i++) {
+    for (unsigned i = 0; i < queue->mover_count; i++) {
         const struct mover *mover = &queue->movers[i];
-        uint64_t since = atomic_load(saving ? &mover->saving_since_ms : &mover->publishing_since_ms);
-        if (since && now_ms > since && now_ms - since > longest) longest = now_ms - since;
+        uint64_t since = atomic_load(&mover->call_since_ms);
+        bool inside = atomic_load(&mover->in_call) == outlet;
+        if (inside && now_ms > since && now_ms - since > longest) longest = now_ms - since;
     }
     return longest;
 }
 
-static void outlet_trouble(struct save_queue *queue, const struct outlet *outlet, bool saving, char *text, size_t size)
+static void outlet_trouble(struct save_queue *queue, const struct outlet *outlet, char *text, size_t size)
 {
-    uint64_t now = ccol__clock_monotonic_ms(), longest = longest_call(queue, saving, now);
+    uint64_t now = ccol__clock_monotonic_ms(), longest = longest_call(queue, outlet, now);
+    const char *doing = outlet->storage ? "saving" : "publishing";
     pthread_mutex_lock(&queue->lock);
+    unsigned long long waiting = ccol__outlet_waiting(outlet);
+    bool syncs = outlet->storage && ccol__storage_needs_sync(outlet->storage);
     text[0] = '\0';
     if (outlet->trouble[0])
-        snprintf(text, size, "%s fails for %llu s, %llu reports wait: %s", saving ? "saving" : "publishing",
-                 (unsigned long long)((now - outlet->trouble_since_ms) / 1000),
-                 (unsigned long long)queue->counts.queued, outlet->trouble);
-    else if (saving && queue->sync_trouble[0])
+        snprintf(text, size, "%s fails for %llu s, %llu reports wait: %s", doing,
+                 (unsigned long long)((now - outlet->trouble_since_ms) / 1000), waiting, outlet->trouble);
+    else if (syncs && queue->sync_trouble[0])
         snprintf(text, size, "what was saved cannot be flushed, and is saved again: %s", queue->sync_trouble);
     else if (longest >= queue->options.stall_after_ms)
-        snprintf(text, size, "%s has had no answer for %llu s, %llu reports wait", saving ? "saving" : "publishing",
-                 (unsigned long long)(longest / 1000), (unsigned long long)queue->counts.queued);
+        snprintf(text, size, "%s has had no answer for %llu s, %llu reports wait", doing,
+                 (unsigned long long)(longest / 1000), waiting);
     pthread_mutex_unlock(&queue->lock);
 }
 
-void ccol__save_queue_storage_trouble(struct save_queue *queue, char *text, size_t size)
+void ccol__save_queue_storage_trouble(struct save_queue *queue, size_t part, char *text, size_t size)
 {
-    outlet_trouble(queue, &queue->saving, true, text, size);
+    outlet_trouble(queue, &queue->outlets[part], text, size);
 }
 
 void ccol__save_queue_publisher_trouble(struct save_queue *queue, char *text, size_t size)
 {
-    outlet_trouble(queue, &queue->publishing, false, text, size);
+    outlet_trouble(queue, ccol__save_queue_publishing(queue), text, size);
 }
 
 void ccol__save_queue_spool_trouble(struct save_queue *queue, char *text, size_t size)

@@ -289,9 +289,12 @@ void ccol__spool_mark(struct spool *spool, const struct spool_place *place, enum
     if (final && atomic_fetch_sub(&place->segment->live, 1) == 1) retire(spool, place->segment);
 }
 
-void ccol__spool_mark_progress(const struct spool_place *place, uint32_t progress)
+void ccol__spool_mark_progress(const struct spool *spool, const struct spool_place *place, uint32_t progress)
 {
-    if (place->segment) ccol__segment_set_progress(place->segment, place->offset, place->sequence, progress);
+    if (!place->segment) return;
+    uint32_t before = ccol__segment_progress(place->segment, place->offset, place->sequence);
+    ccol__segment_set_progress(place->segment, place->offset, place->sequence,
+                               ccol__slots_pack(&spool->slots, progress, before));
 }
 
 int ccol__spool_load(const struct spool_place *place, ccol_report **out, ccol_error *err)
@@ -377,9 +380,12 @@ static int open_folders(struct spool *spool, ccol_error *err)
 static int open_spool(struct spool *spool, spool_found_fn found, void *user, ccol_error *err)
 {
     if (!spool->dir) return ccol_fail(err, -ENOMEM, "cannot open the spool");
+    const struct spool_options *options = &spool->options;
     int code = open_folders(spool, err);
+    if (!code) code = ccol__slots_open(&spool->slots, spool->dir_fd, options->storages, options->storage_count, err);
     if (!code) code = ccol__recovery_run(spool, found, user, err);
-    if (code || spool->options.no_threads) return code;
+    if (!code) code = ccol__slots_write(&spool->slots, spool->dir_fd, err);
+    if (code || options->no_threads) return code;
     spool->preparer_runs = ccol__thread_start(&spool->preparer, "ccol-spool", prepare_segments, spool) == 0;
     return spool->preparer_runs ? 0 : ccol_fail(err, -EAGAIN, "cannot start the spool's thread");
 }
@@ -428,6 +434,7 @@ void ccol__spool_close(struct spool *spool)
     if (spool->lock_fd >= 0) close(spool->lock_fd);
     pthread_cond_destroy(&spool->prepare_wanted);
     pthread_mutex_destroy(&spool->lock);
+    ccol__slots_fini(&spool->slots);
     free(spool->dir);
     free(spool);
 }

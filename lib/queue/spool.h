@@ -2,12 +2,15 @@
 /* The durable part of the save queue: a folder of segments (segment.h).
  *
  *   DIR/lock            held while a collector runs
+ *   DIR/storages        which storage each bit of a record's progress stands for (slots.h)
  *   DIR/segments/       NNNNNNNN.seg, NNNNNNNN.state
  *   DIR/damaged/        what recovery could not make sense of, moved aside
  *   DIR/failed/         quarantine: Antenna's tree, and reason/ID.txt (quarantine.h)
  *   DIR/retry/          reports put back by `crashcollectd queue retry` */
 #ifndef CCOL_QUEUE_SPOOL_H
 #define CCOL_QUEUE_SPOOL_H
+
+#include <crashcollect/storage.h>
 
 #include "base/log.h"
 #include "base/metrics.h"
@@ -18,9 +21,11 @@ struct spool;
 
 struct spool_options {
     const char *dir;
-    uint64_t segment_bytes; /* of an ordinary segment */
-    uint64_t max_bytes;     /* of all segments on disk */
-    bool no_threads;        /* no thread that prepares segments ahead */
+    uint64_t segment_bytes;        /* of an ordinary segment */
+    uint64_t max_bytes;            /* of all segments on disk */
+    bool no_threads;               /* no thread that prepares segments ahead */
+    ccol_storage *const *storages; /* those that records go to, for their progress; borrowed */
+    size_t storage_count;
     const struct log *log;
     struct metrics *metrics;
 };
@@ -36,7 +41,7 @@ struct spool_found {
     struct spool_place place;
     struct record_header header;
     enum record_state state; /* RECORD_PENDING, RECORD_SAVED, or RECORD_DONE but for a flush of the storage */
-    uint32_t progress;
+    uint32_t progress;       /* bit i: the i-th storage has it */
 };
 typedef int (*spool_found_fn)(void *user, const struct spool_found *found);
 
@@ -53,7 +58,8 @@ int ccol__spool_commit(struct spool *spool, ccol_report *const *reports, struct 
 
 /* Moves a record's state on. synced: it stays so after a power loss; a final state that is synced frees the place. */
 void ccol__spool_mark(struct spool *spool, const struct spool_place *place, enum record_state state, bool synced);
-void ccol__spool_mark_progress(const struct spool_place *place, uint32_t progress);
+/* Remembers which storages have it, bit i for the i-th; those that are gone from the settings count as before. */
+void ccol__spool_mark_progress(const struct spool *spool, const struct spool_place *place, uint32_t progress);
 /* Reads a record back. CCOL_EFORMAT: damaged (then call ccol__spool_set_aside). */
 int ccol__spool_load(const struct spool_place *place, ccol_report **out, ccol_error *err);
 /* Copies a damaged place to damaged/ and says so loudly; crash_id "" where it is not known. */

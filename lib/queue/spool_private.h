@@ -5,12 +5,14 @@
 
 #include <pthread.h>
 
+#include "queue/slots.h"
 #include "queue/spool.h"
 
 struct spool {
     struct spool_options options;
     char *dir;
     int dir_fd, segments_fd, lock_fd;
+    struct slots slots;
 
     pthread_mutex_t lock; /* guards the lists, the counts and trouble */
     struct segment *used; /* with records, newest first; the first may be the active one */

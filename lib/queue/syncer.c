@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/thread.h"
 #include "queue/save_queue_private.h"
+#include "storage/storage.h"
 
 /* Begins a round at the latest when so much waits: a few segments then serve for ever. */
 static uint64_t sync_bytes(const struct save_queue *queue)
@@ -50,17 +51,29 @@ int ccol__syncer_round(struct save_queue *queue, ccol_error *err)
     return code;
 }
 
-/* What a failed flush covered may be gone from the storage: it is saved again from the spool. */
-static void save_again(struct save_queue *queue, struct queue_entry *entry)
+/* Bits of the storages that were given it before the last failed flush: what that covered may be gone. */
+static uint32_t unflushed(const struct save_queue *queue, const struct queue_entry *entry, unsigned sync_failures)
+{
+    uint32_t bits = 0;
+    for (size_t i = 0; i < queue->storage_count; i++) {
+        const struct outlet *outlet = &queue->outlets[i];
+        if (ccol__storage_needs_sync(outlet->storage) && entry->tasks[i].sync_failures != sync_failures)
+            bits |= outlet->bit;
+    }
+    return bits & ~entry->refused;
+}
+
+/* It is saved again from the spool, where it may be gone. */
+static void save_again(struct save_queue *queue, struct queue_entry *entry, uint32_t bits)
 {
     entry->state = RECORD_PENDING;
     entry->publish = false; /* that is done */
-    entry->progress = 0;
-    ccol__spool_mark_progress(&entry->place, 0);
+    entry->progress &= ~bits;
+    ccol__spool_mark_progress(queue->spool, &entry->place, entry->progress);
     ccol__spool_mark(queue->spool, &entry->place, RECORD_PENDING, false);
     pthread_mutex_lock(&queue->lock);
-    ccol__save_queue_rejoin(queue, entry);
-    ccol__save_queue_put_off(queue, entry, 0);
+    ccol__save_queue_join(queue, entry);
+    ccol__save_queue_ready(queue, entry);
     pthread_mutex_unlock(&queue->lock);
 }
 
@@ -70,8 +83,9 @@ static size_t settle(struct save_queue *queue, struct queue_entry *entries, unsi
     size_t again = 0;
     for (struct queue_entry *next; entries; entries = next) {
         next = entries->next;
-        if (entries->sync_failures != sync_failures) {
-            save_again(queue, entries);
+        uint32_t bits = unflushed(queue, entries, sync_failures);
+        if (bits) {
+            save_again(queue, entries, bits);
             again++;
             continue;
         }

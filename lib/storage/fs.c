@@ -265,6 +265,12 @@ int ccol_storage_new_fs(ccol_storage **out, const ccol_fs_options *options, ccol
                                      .list = list,
                                      .destroy = destroy};
     if (!code) code = ccol_storage_new(out, &fs_ops, fs, err);
-    if (code) destroy(fs);
-    return code;
+    if (code) {
+        destroy(fs);
+        return code;
+    }
+    auto_free char *place = realpath(fs->root, NULL);
+    if (ccol__storage_set_place(*out, "%s", place ? place : fs->root) == 0) return 0;
+    ccol_storage_unref(*out);
+    return ccol_fail(err, -ENOMEM, "cannot make a storage");
 }

@@ -2,6 +2,7 @@
 #include "storage/storage.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -34,6 +35,7 @@ void ccol_storage_unref(ccol_storage *storage)
 {
     if (!storage || atomic_fetch_sub_explicit(&storage->references, 1, memory_order_acq_rel) != 1) return;
     if (storage->ops.destroy) storage->ops.destroy(storage->self);
+    free(storage->place);
     free(storage);
 }
 
@@ -56,12 +58,21 @@ int ccol_storage_save(ccol_storage *storage, const ccol_report *report, ccol_err
     return with_text(storage, storage->ops.save(storage->self, report, err), err);
 }
 
-int ccol__storage_save_parts(ccol_storage *storage, const ccol_report *report, uint32_t *progress, ccol_error *err)
+int ccol__storage_set_place(ccol_storage *storage, const char *format, ...)
 {
-    if (storage->save_parts) return with_text(storage, storage->save_parts(storage->self, report, progress, err), err);
-    int code = ccol_storage_save(storage, report, err);
-    if (!code) *progress = 1;
-    return code;
+    va_list args;
+    va_start(args, format);
+    int length = vasprintf(&storage->place, format, args);
+    va_end(args);
+    if (length < 0) storage->place = NULL;
+    return length < 0 ? -ENOMEM : 0;
+}
+
+size_t ccol__storage_parts(ccol_storage *const *storage, ccol_storage *const **out)
+{
+    if ((*storage)->parts) return (*storage)->parts((*storage)->self, out);
+    *out = storage;
+    return 1;
 }
 
 bool ccol__storage_needs_sync(const ccol_storage *storage)

@@ -10,19 +10,21 @@
 #define STORAGE_NAME_MAX 63
 #define TEE_MAX          32
 
-/* What tee needs beyond a class of a user's own. `progress` has a bit per storage that has the report already. */
-typedef int (*storage_save_parts)(void *self, const ccol_report *report, uint32_t *progress, ccol_error *err);
-
 struct ccol_storage {
     atomic_uint references;
     char name[STORAGE_NAME_MAX + 1];
+    char *place; /* where it keeps reports, NULL: the name says all */
     ccol_storage_ops ops;
     void *self;
-    storage_save_parts save_parts; /* NULL: one part */
+    size_t (*parts)(void *self, ccol_storage *const **out); /* of a tee; NULL: it is one part */
 };
 
-/* Saves what of the report is not saved yet and notes it in *progress, also when it fails. */
-int ccol__storage_save_parts(ccol_storage *storage, const ccol_report *report, uint32_t *progress, ccol_error *err);
+/* Says where a storage keeps reports: the same text after every start as long as it is the same place, without secrets.
+ * The spool remembers by name and place which storage has a report already. -ENOMEM. */
+int ccol__storage_set_place(ccol_storage *storage, const char *format, ...) CCOL_PRINTF(2, 3);
+/* The storages a report goes to, each on its own: those of a tee (at most TEE_MAX), else the storage itself. Borrowed.
+ */
+size_t ccol__storage_parts(ccol_storage *const *storage, ccol_storage *const **out);
 /* Whether what was saved needs a sync to be durable. */
 bool ccol__storage_needs_sync(const ccol_storage *storage);
 /* Whether its check says anything: a class without one is always well. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Several storages at once. Each report's progress is kept per storage, in the spool too, so that a dead one makes no
- * other save twice. */
+/* Several storages at once. The save queue looks at the parts and brings each report to every one on its own, so that a
+ * dead one neither holds up the others nor makes them save twice; what is here serves who calls a tee directly. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,8 +13,8 @@ struct tee {
     ccol_storage *storages[TEE_MAX];
 };
 
-/* Keeps the failure that must decide: one that may pass comes before one that is for good, so that the report stays
- * in the queue until every storage that can take it has it. */
+/* Keeps the failure that must decide: one that may pass comes before one that is for good, so that the caller tries
+ * again until every storage that can take it has it. */
 static void keep_worst(int *worst, ccol_error *worst_error, int code, const ccol_error *error)
 {
     bool first = *worst == 0;
@@ -24,29 +24,25 @@ static void keep_worst(int *worst, ccol_error *worst_error, int code, const ccol
     *worst_error = *error;
 }
 
-static int save_parts(void *self, const ccol_report *report, uint32_t *progress, ccol_error *err)
+static int save(void *self, const ccol_report *report, ccol_error *err)
 {
     struct tee *tee = self;
     int worst = 0;
     ccol_error worst_error = {0};
     for (size_t i = 0; i < tee->count; i++) {
-        uint32_t bit = UINT32_C(1) << i;
-        if (*progress & bit) continue;
         ccol_error error = {0};
         int code = ccol_storage_save(tee->storages[i], report, &error);
-        if (code)
-            keep_worst(&worst, &worst_error, code, &error);
-        else
-            *progress |= bit;
+        if (code) keep_worst(&worst, &worst_error, code, &error);
     }
     if (worst && err) *err = worst_error;
     return worst;
 }
 
-static int save(void *self, const ccol_report *report, ccol_error *err)
+static size_t parts(void *self, ccol_storage *const **out)
 {
-    uint32_t progress = 0;
-    return save_parts(self, report, &progress, err);
+    const struct tee *tee = self;
+    *out = tee->storages;
+    return tee->count;
 }
 
 /* Asks every storage and reports the first that fails, by name. */
@@ -115,34 +111,48 @@ static void destroy(void *self)
     free(tee);
 }
 
+/* A tee among the storages counts as those it holds. */
+static int add_storage(struct tee *tee, ccol_storage *const *storage, ccol_error *err)
+{
+    ccol_storage *const *inner;
+    size_t count = ccol__storage_parts(storage, &inner);
+    if (count > TEE_MAX - tee->count) return ccol_fail(err, -EINVAL, "a tee takes at most %d storages", TEE_MAX);
+    for (size_t i = 0; i < count; i++)
+        tee->storages[tee->count++] = ccol_storage_ref(inner[i]);
+    return 0;
+}
+
+static bool any(const struct tee *tee, bool (*is)(const ccol_storage *storage))
+{
+    for (size_t i = 0; i < tee->count; i++) {
+        if (is(tee->storages[i])) return true;
+    }
+    return false;
+}
+
 int ccol_storage_new_tee(ccol_storage **out, ccol_storage *const *storages, size_t count, ccol_error *err)
 {
     if (count == 0 || count > TEE_MAX)
         return ccol_fail(err, -EINVAL, "a tee takes 1 to %d storages, not %zu", TEE_MAX, count);
-    for (size_t i = 0; i < count; i++) {
-        if (!storages[i]) return ccol_fail(err, -EINVAL, "storage %zu of the tee is NULL", i + 1);
-    }
     struct tee *tee = calloc(1, sizeof *tee);
     if (!tee) return ccol_fail(err, -ENOMEM, "cannot make a tee");
-    bool syncs = false, checks = false;
-    for (size_t i = 0; i < count; i++) {
-        tee->storages[tee->count++] = ccol_storage_ref(storages[i]);
-        syncs = syncs || ccol__storage_needs_sync(storages[i]);
-        checks = checks || ccol__storage_has_check(storages[i]);
-    }
+    int code = 0;
+    for (size_t i = 0; !code && i < count; i++)
+        code = storages[i] ? add_storage(tee, &storages[i], err)
+                           : ccol_fail(err, -EINVAL, "storage %zu of the tee is NULL", i + 1);
     const ccol_storage_ops tee_ops = {.size = sizeof tee_ops,
                                       .name = "tee",
                                       .save = save,
-                                      .sync = syncs ? sync_all : NULL,
+                                      .sync = any(tee, ccol__storage_needs_sync) ? sync_all : NULL,
                                       .verify = verify_all,
-                                      .check = checks ? check_all : NULL,
+                                      .check = any(tee, ccol__storage_has_check) ? check_all : NULL,
                                       .load = load,
                                       .list = list,
                                       .destroy = destroy};
-    int code = ccol_storage_new(out, &tee_ops, tee, err);
+    if (!code) code = ccol_storage_new(out, &tee_ops, tee, err);
     if (code)
         destroy(tee);
     else
-        (*out)->save_parts = save_parts;
+        (*out)->parts = parts;
     return code;
 }

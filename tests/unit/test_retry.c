@@ -27,16 +27,16 @@ static void a_gate_closes_and_lets_one_try(void)
         ccol__gate_failed(&gate, &backoff, 1000, 0);
     CHECK(ccol__gate_pass(&gate, 1000, 5000));
     CHECK(ccol__gate_pass(&gate, 1000, 5000));
-    CHECK(!ccol__gate_succeeded(&gate));
+    CHECK(!ccol__gate_succeeded(&gate, 6100));
     for (int i = 0; i < 3; i++)
         ccol__gate_failed(&gate, &backoff, 1000, 0);
     CHECK(!ccol__gate_pass(&gate, 1049, 5000));
     CHECK(ccol__gate_pass(&gate, 1100, 5000)); /* the probe */
     CHECK(!ccol__gate_pass(&gate, 6099, 5000));
     CHECK(ccol__gate_pass(&gate, 6100, 5000)); /* it never told */
-    CHECK(ccol__gate_succeeded(&gate));
+    CHECK(ccol__gate_succeeded(&gate, 6100));
     CHECK(ccol__gate_pass(&gate, 6100, 5000));
-    CHECK(!ccol__gate_succeeded(&gate));
+    CHECK(!ccol__gate_succeeded(&gate, 6100));
 }
 
 static void a_pass_that_was_not_used_goes_to_the_next(void)
@@ -48,7 +48,7 @@ static void a_pass_that_was_not_used_goes_to_the_next(void)
     ccol__gate_unused(&gate, 1101);
     CHECK(ccol__gate_pass(&gate, 1101, 5000));
     CHECK(!ccol__gate_pass(&gate, 1101, 5000));
-    CHECK(ccol__gate_succeeded(&gate));
+    CHECK(ccol__gate_succeeded(&gate, 6100));
     ccol__gate_unused(&gate, 2000); /* an open one stays open */
     CHECK(ccol__gate_pass(&gate, 2000, 5000) && ccol__gate_pass(&gate, 2000, 5000));
 }
@@ -62,11 +62,25 @@ static void the_far_end_may_close_it_at_once(void)
     CHECK(ccol__gate_pass(&gate, 8000, 100));
 }
 
+static void what_the_far_end_asked_for_is_kept(void)
+{
+    struct backoff backoff = {.first_ms = 100, .max_ms = 100, .random = 1};
+    struct gate gate = {.threshold = 3};
+    ccol__gate_failed(&gate, &backoff, 1000, 7);
+    ccol__gate_failed(&gate, &backoff, 1500, 2); /* one that was under way: asks for less */
+    CHECK(!ccol__gate_succeeded(&gate, 2000));   /* a health check, or one that was under way */
+    ccol__gate_unused(&gate, 2000);
+    CHECK(!ccol__gate_pass(&gate, 7999, 100));
+    CHECK(ccol__gate_succeeded(&gate, 8000));
+    CHECK(ccol__gate_pass(&gate, 8000, 100) && ccol__gate_pass(&gate, 8000, 100));
+}
+
 int main(void)
 {
     RUN(pauses_double_up_to_the_most);
     RUN(a_gate_closes_and_lets_one_try);
     RUN(a_pass_that_was_not_used_goes_to_the_next);
     RUN(the_far_end_may_close_it_at_once);
+    RUN(what_the_far_end_asked_for_is_kept);
     return check_done();
 }

@@ -17,6 +17,8 @@ static struct {
 } found;
 static int errors_logged;
 static struct metrics *metrics;
+static ccol_storage *storages[3];
+static size_t storage_count;
 
 static void count_errors(void *user, ccol_level level, const char *part, const char *crash_id, const char *text)
 {
@@ -44,6 +46,8 @@ static int try_open(struct spool **spool, uint64_t max_bytes)
                                           .segment_bytes = SEGMENT_BYTES,
                                           .max_bytes = max_bytes,
                                           .no_threads = true,
+                                          .storages = storages,
+                                          .storage_count = storage_count,
                                           .log = &quiet_log,
                                           .metrics = metrics};
     found.count = 0;
@@ -143,7 +147,7 @@ static void states_survive_a_restart(void)
     ccol__spool_mark(spool, &places[1], RECORD_SAVED, false);
     ccol__spool_mark(spool, &places[2], RECORD_DONE, false);
     ccol__spool_mark(spool, &places[3], RECORD_FAILED, true);
-    ccol__spool_mark_progress(&places[4], 5);
+    ccol__spool_mark_progress(spool, &places[4], 5);
     ccol__spool_close(spool);
 
     spool = open_spool(MANY_BYTES);
@@ -164,7 +168,7 @@ static void what_was_not_flushed_is_done_again_after_a_reboot(void)
     ccol__spool_mark(spool, &places[1], RECORD_SAVED, true);
     ccol__spool_mark(spool, &places[2], RECORD_SAVED, false);
     ccol__spool_mark(spool, &places[3], RECORD_DONE, false);
-    ccol__spool_mark_progress(&places[4], 5);
+    ccol__spool_mark_progress(spool, &places[4], 5);
     ccol__spool_close(spool);
     reboot_machine();
 
@@ -176,6 +180,77 @@ static void what_was_not_flushed_is_done_again_after_a_reboot(void)
     CHECK_INT(found.items[3].state, RECORD_PENDING);
     CHECK_INT(found.items[3].progress, 0); /* the storage that had it may have lost it */
     ccol__spool_close(spool);
+}
+
+static int save_nowhere(void *self, const ccol_report *report, ccol_error *err)
+{
+    (void)self;
+    (void)report;
+    (void)err;
+    return 0;
+}
+
+/* "abc": three storages of these names, as the settings give them. */
+static void use_storages(const char *names)
+{
+    while (storage_count)
+        ccol_storage_unref(storages[--storage_count]);
+    for (; names[storage_count]; storage_count++) {
+        const char name[] = {names[storage_count], '\0'};
+        const ccol_storage_ops ops = {.size = sizeof ops, .name = name, .save = save_nowhere};
+        REQUIRE(ccol_storage_new(&storages[storage_count], &ops, NULL, NULL) == 0);
+    }
+}
+
+/* What the record that the spool holds tells of the storages of these names, after a restart with them. */
+static uint32_t progress_with(const char *names)
+{
+    use_storages(names);
+    struct spool *spool = open_spool(MANY_BYTES);
+    REQUIRE(found.count == 1);
+    ccol__spool_close(spool);
+    return found.items[0].progress;
+}
+
+static void progress_follows_the_storage(void)
+{
+    struct spool_place place;
+    use_storages("abc");
+    struct spool *spool = fresh_spool(MANY_BYTES);
+    REQUIRE(commit(spool, 1, 10, &place) == 0);
+    ccol__spool_mark_progress(spool, &place, 5); /* a and c */
+    ccol__spool_close(spool);
+    CHECK_INT(progress_with("cba"), 5);
+    CHECK_INT(progress_with("bca"), 6);
+    CHECK_INT(progress_with("b"), 0);
+    CHECK_INT(progress_with("xbc"), 4);
+    CHECK_INT(progress_with("ca"), 3); /* also what was gone for a while */
+    CHECK_INT(progress_with("aa"), 1); /* a second one of that name is another */
+
+    use_storages("bx");
+    spool = open_spool(MANY_BYTES);
+    ccol__spool_mark_progress(spool, &found.items[0].place, 1);
+    ccol__spool_close(spool);
+    CHECK_INT(progress_with("abc"), 7);
+    use_storages("abc");
+}
+
+/* More storages than a record has bits for: one that is gone gives its bit up, and whoever gets it has nothing. */
+static void bits_are_used_again(void)
+{
+    struct spool_place place;
+    char name[] = "a";
+    use_storages("Z");
+    struct spool *spool = fresh_spool(MANY_BYTES);
+    REQUIRE(commit(spool, 1, 10, &place) == 0);
+    ccol__spool_mark_progress(spool, &place, 1);
+    ccol__spool_close(spool);
+    for (; name[0] <= 'z'; name[0]++)
+        CHECK_INT(progress_with(name), 0);
+    for (name[0] = '0'; name[0] <= '9'; name[0]++)
+        CHECK_INT(progress_with(name), 0);
+    CHECK_INT(progress_with("Z"), 0);
+    use_storages("abc");
 }
 
 static void a_torn_last_commit_is_silent(void)
@@ -378,9 +453,12 @@ static void mixed_sizes_in_one_commit(void)
 int main(void)
 {
     REQUIRE(ccol__metrics_new(&metrics, NULL, NULL) == 0);
+    use_storages("abc");
     RUN(what_was_committed_is_found_again);
     RUN(states_survive_a_restart);
     RUN(what_was_not_flushed_is_done_again_after_a_reboot);
+    RUN(progress_follows_the_storage);
+    RUN(bits_are_used_again);
     RUN(a_torn_last_commit_is_silent);
     RUN(a_hole_is_loud_and_moved_aside);
     RUN(a_damaged_head_loses_nothing);
@@ -394,6 +472,7 @@ int main(void)
     RUN(a_large_one_that_does_not_fit_is_alone_with_that);
     RUN(mixed_sizes_in_one_commit);
     fixture_remove();
+    use_storages("");
     ccol__metrics_free(metrics);
     return check_done();
 }
