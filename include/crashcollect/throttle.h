@@ -39,9 +39,10 @@ CCOL_API int ccol_throttle_check(const char *json, size_t length, void (*tell)(v
 /* Rules by the name of a built-in set ("accept-all", "mozilla") or from a file. */
 CCOL_API int ccol_throttle_new_named(ccol_throttle **out, const char *name_or_path, ccol_error *err);
 /* One rule in C, named `rule` ([A-Za-z0-9_]+), asked before `then`'s rules (NULL: whatever it lets pass is accepted
- * by the rule accept_everything). */
+ * by the rule accept_everything). destroy (may be NULL) gets user once, after the last decision; if this function
+ * fails it is not called. */
 CCOL_API int ccol_throttle_new_callback(ccol_throttle **out, const char *rule, ccol_throttle_fn decide, void *user,
-                                        ccol_throttle *then, ccol_error *err);
+                                        void (*destroy)(void *user), ccol_throttle *then, ccol_error *err);
 CCOL_API ccol_throttle *ccol_throttle_ref(ccol_throttle *throttle);
 CCOL_API void ccol_throttle_unref(ccol_throttle *throttle);
 

@@ -23,6 +23,7 @@ struct ccol_throttle {
     struct rules *rules;
     char name[CCOL_RULE_NAME_MAX + 1];
     ccol_throttle_fn decide;
+    void (*destroy)(void *user);
     void *user;
     ccol_throttle *then;
 };
@@ -128,7 +129,7 @@ int ccol_throttle_new_named(ccol_throttle **out, const char *name_or_path, ccol_
 }
 
 int ccol_throttle_new_callback(ccol_throttle **out, const char *rule, ccol_throttle_fn decide, void *user,
-                               ccol_throttle *then, ccol_error *err)
+                               void (*destroy)(void *user), ccol_throttle *then, ccol_error *err)
 {
     if (!out || !rule || !decide) return ccol_fail(err, -EINVAL, "out, rule or decide is NULL");
     *out = NULL;
@@ -150,6 +151,7 @@ int ccol_throttle_new_callback(ccol_throttle **out, const char *rule, ccol_throt
         ccol_throttle_unref(throttle);
         return code;
     }
+    throttle->destroy = destroy;
     *out = throttle;
     return 0;
 }
@@ -164,6 +166,7 @@ void ccol_throttle_unref(ccol_throttle *throttle)
 {
     while (throttle && atomic_fetch_sub_explicit(&throttle->references, 1, memory_order_acq_rel) == 1) {
         ccol_throttle *then = throttle->then;
+        if (throttle->destroy) throttle->destroy(throttle->user);
         ccol__rules_free(throttle->rules);
         free(throttle);
         throttle = then;

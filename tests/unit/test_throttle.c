@@ -135,12 +135,31 @@ static ccol_verdict by_digit(void *user, const ccol_report *report)
     return digit ? (ccol_verdict)(digit[0] - '0') : CCOL_CONTINUE;
 }
 
+static void count_end(void *user)
+{
+    *(int *)user += 1000;
+}
+
+/* The callback's data may go when its throttle does, and not before; a throttle that was never made leaves it alone. */
+static void callback_ends(void)
+{
+    int calls = 0;
+    ccol_throttle *throttle = NULL;
+    CHECK_INT(ccol_throttle_new_callback(&throttle, "not a name", by_digit, &calls, count_end, NULL, NULL), -EINVAL);
+    REQUIRE(ccol_throttle_new_callback(&throttle, "mine", by_digit, &calls, count_end, NULL, NULL) == 0);
+    ccol_throttle_ref(throttle);
+    ccol_throttle_unref(throttle);
+    CHECK_INT(calls, 0);
+    ccol_throttle_unref(throttle);
+    CHECK_INT(calls, 1000);
+}
+
 static void callbacks(void)
 {
     int calls = 0;
     ccol_error err = {0};
     ccol_throttle *first = NULL, *second = NULL, *mozilla = new_named("mozilla");
-    REQUIRE(ccol_throttle_new_callback(&first, "mine", by_digit, &calls, NULL, &err) == 0);
+    REQUIRE(ccol_throttle_new_callback(&first, "mine", by_digit, &calls, NULL, NULL, &err) == 0);
     CHECK_INT(ccol_throttle_rule_count(first), 2);
     ccol_decision decision = decide(first, "{\"Digit\": \"3\"}");
     CHECK_TEXT(decision.rule, "mine");
@@ -155,8 +174,8 @@ static void callbacks(void)
     CHECK_INT(calls, 4);
     ccol_throttle_unref(first);
 
-    REQUIRE(ccol_throttle_new_callback(&first, "mine", by_digit, &calls, mozilla, &err) == 0);
-    REQUIRE(ccol_throttle_new_callback(&second, "before_mine", by_digit, &calls, first, &err) == 0);
+    REQUIRE(ccol_throttle_new_callback(&first, "mine", by_digit, &calls, NULL, mozilla, &err) == 0);
+    REQUIRE(ccol_throttle_new_callback(&second, "before_mine", by_digit, &calls, NULL, first, &err) == 0);
     ccol_throttle_unref(first);
     ccol_throttle_unref(mozilla);
     CHECK_INT(ccol_throttle_rule_count(second), 16 + 2);
@@ -168,9 +187,9 @@ static void callbacks(void)
     ccol_throttle_seed(second, 7);
     ccol_throttle_unref(second);
 
-    CHECK_INT(ccol_throttle_new_callback(&first, "not a name", by_digit, NULL, NULL, &err), -EINVAL);
-    CHECK_INT(ccol_throttle_new_callback(&first, "NO_MATCH", by_digit, NULL, NULL, &err), -EINVAL);
-    CHECK_INT(ccol_throttle_new_callback(&first, "mine", NULL, NULL, NULL, &err), -EINVAL);
+    CHECK_INT(ccol_throttle_new_callback(&first, "not a name", by_digit, NULL, NULL, NULL, &err), -EINVAL);
+    CHECK_INT(ccol_throttle_new_callback(&first, "NO_MATCH", by_digit, NULL, NULL, NULL, &err), -EINVAL);
+    CHECK_INT(ccol_throttle_new_callback(&first, "mine", NULL, NULL, NULL, NULL, &err), -EINVAL);
 }
 
 #define EXPLAINED                                                                                                      \
@@ -184,7 +203,7 @@ static void explanations(void)
     static const char tail[] = " of 100: up to 12.5 continue, else defer)";
     int calls = 0, deferred = 0, continued = 0;
     ccol_throttle *rules = new_from(EXPLAINED), *throttle = NULL;
-    REQUIRE(ccol_throttle_new_callback(&throttle, "mine", by_digit, &calls, rules, NULL) == 0);
+    REQUIRE(ccol_throttle_new_callback(&throttle, "mine", by_digit, &calls, NULL, rules, NULL) == 0);
     ccol_report *report = new_report("{\"A\": \"y\"}");
     for (uint64_t seed = 1; seed < 200 && !(deferred && continued); seed++) {
         struct told told = {0};
@@ -289,6 +308,7 @@ int main(void)
     RUN(named_sets);
     RUN(rules_from_a_file);
     RUN(callbacks);
+    RUN(callback_ends);
     RUN(explanations);
     RUN(short_decisions);
     RUN(threads_share_the_draws);
