@@ -15,15 +15,16 @@
 
 extern char **environ;
 
-/* Kubernetes puts variables of this form into every container when a service is called "crashcollect". */
-static bool is_from_kubernetes(const char *name)
+/* Kubernetes puts variables of this form into every container when a service is called "crashcollect", and Python's
+ * CRASHCOLLECT_LIBRARY tells where this library is. */
+static bool is_no_setting(const char *name)
 {
     static const char *const starts[] = {"SERVICE_HOST", "SERVICE_PORT", "PORT_"};
     const char *rest = name + sizeof PREFIX - 1;
     for (size_t i = 0; i < sizeof starts / sizeof starts[0]; i++) {
         if (strncmp(rest, starts[i], strlen(starts[i])) == 0) return true;
     }
-    return strcmp(rest, "PORT") == 0;
+    return strcmp(rest, "PORT") == 0 || strcmp(rest, "LIBRARY") == 0;
 }
 
 static void tell_unknown(ccol_settings *settings, const char *name, const char *source)
@@ -57,7 +58,7 @@ static int put_pair(ccol_settings *settings, const char *name, const char *value
     bool ours = strncmp(name, PREFIX, sizeof PREFIX - 1) == 0;
     int id = ours ? ccol__setting_find(name) : -1;
     if (id >= 0) return ccol__settings_put(settings, (enum setting_id)id, value, NULL);
-    if (ours && is_from_kubernetes(name)) return 0;
+    if (ours && is_no_setting(name)) return 0;
     int code = put_alias(settings, name, value);
     if (code == 0 && (ours || all_ours)) tell_unknown(settings, name, source);
     return code < 0 ? code : 0;

@@ -277,6 +277,7 @@ static void unknown_variables(void)
     setenv("CRASHCOLLECT_COMPLETELY_DIFFERENT_THING", "topsecret", 1);
     setenv("CRASHCOLLECT_PORT_8000_TCP_ADDR", "10.0.0.1", 1); /* as Kubernetes does for a service of that name */
     setenv("CRASHCOLLECT_SERVICE_HOST", "10.0.0.1", 1);
+    setenv("CRASHCOLLECT_LIBRARY", "/usr/lib/libcrashcollect.so.0", 1); /* Python's */
     setenv("CRASHCOLLECT_PORT", "tcp://10.0.0.1:8000", 1);
     setenv("SOMETHING_ELSE", "1", 1);
     CHECK_INT(ccol_settings_read_environment(settings, NULL), 0);
@@ -289,6 +290,7 @@ static void unknown_variables(void)
                                         "CRASHCOLLECT_COMPLETELY_DIFFERENT_THING",
                                         "CRASHCOLLECT_PORT_8000_TCP_ADDR",
                                         "CRASHCOLLECT_SERVICE_HOST",
+                                        "CRASHCOLLECT_LIBRARY",
                                         "CRASHCOLLECT_PORT",
                                         "SOMETHING_ELSE"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
