@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: MIT
+"""Where reports end up: the library's storages, and classes of your own."""
+import ctypes
+import errno
+import os
+from collections.abc import Iterable, Sequence
+from ctypes import byref, c_void_p, sizeof
+from typing import Any, List, Union
+
+from . import _abi
+from ._load import lib
+from ._objects import entry, held, hold, inside, let_go, made, process
+from .errors import Error, call, fill, text_of
+from .report import Report, pointer_of
+
+Path = Union[str, "os.PathLike[str]"]
+
+
+class Storage:
+    """A storage class of your own: override save, and what else you need.
+
+    The methods run on threads of the library, save on several at once. A save that raises is tried again until it
+    succeeds, with growing pauses, or after `retry_after` seconds if the exception has that attribute; a PermanentError
+    puts the report into quarantine. Unless there is a sync, a report must be durable when save returns, and the same
+    report may come again after a crash of this process."""
+
+    name: str = ""  # in logs, metrics and /__heartbeat__; default: the class's name
+
+    def save(self, report: Report) -> None:
+        """Required. Saves one report."""
+        raise NotImplementedError(f"{type(self).__name__} has no method save")
+
+    def sync(self) -> None:
+        """Optional. Makes durable what was saved before the call."""
+
+    def verify(self) -> None:
+        """Optional. At the start of a collector: can reports be taken? An exception stops the start."""
+
+    def check(self) -> None:
+        """Optional. For health, every few seconds: is it well now?"""
+
+    def load(self, crash_id: str) -> Report:
+        """Optional. Reads a report back; KeyError: there is none with this id."""
+        raise Error(f"{type(self).__name__} cannot read reports back", -errno.ENOTSUP)
+
+    def list(self) -> Iterable[str]:
+        """Optional. The ids of all crashes held."""
+        raise Error(f"{type(self).__name__} cannot list its reports", -errno.ENOTSUP)
+
+    def destroy(self) -> None:
+        """Optional. Once a collector has let go of it, after every other call has returned."""
+
+    def _new_reference(self) -> int:
+        """A C storage that calls this object's methods; the caller unrefs it."""
+        kind = type(self)
+        ops = _abi.StorageOps(size=sizeof(_abi.StorageOps), name=(self.name or kind.__name__).encode(), save=_save,
+                              destroy=_destroy)
+        for method, entry in _OPTIONAL.items():
+            if getattr(kind, method) is not getattr(Storage, method):
+                setattr(ops, method, entry)
+        out = c_void_p()
+        number = hold(self)
+        try:
+            call(lib.ccol_storage_new, byref(out), byref(ops), number)
+        except BaseException:
+            let_go(number)
+            raise
+        return made(out)
+
+
+@entry(_abi.SaveFn)
+def _save(number: int, report: int, error: Any) -> int:
+    try:
+        with inside():
+            held(number).save(Report._borrow(report))
+        return 0
+    except BaseException as raised:
+        return fill(error, raised)
+
+
+def _asking(method: str) -> Any:
+    def ask(number: int, error: Any) -> int:
+        try:
+            with inside():
+                getattr(held(number), method)()
+            return 0
+        except BaseException as raised:
+            return fill(error, raised)
+    return entry(_abi.AskFn)(ask)
+
+
+@entry(_abi.LoadFn)
+def _load(number: int, crash_id: bytes, out: Any, error: Any) -> int:
+    try:
+        with inside():
+            report = held(number).load(crash_id.decode())
+        out[0] = lib.ccol_report_ref(pointer_of(report))
+        return 0
+    except KeyError:
+        return fill(error, Error("no such crash id", -errno.ENOENT))
+    except BaseException as raised:
+        return fill(error, raised)
+
+
+@entry(_abi.ListFn)
+def _list(number: int, each: Any, user: int, error: Any) -> int:
+    try:
+        with inside():
+            for crash_id in held(number).list():
+                result = int(each(user, crash_id.encode()))
+                if result:
+                    return result
+        return 0
+    except BaseException as raised:
+        return fill(error, raised)
+
+
+@entry(_abi.DestroyFn)
+def _destroy(number: int) -> None:
+    try:
+        with inside():
+            let_go(number).destroy()
+    except BaseException as raised:
+        fill(None, raised)
+
+
+_OPTIONAL = {"sync": _asking("sync"), "verify": _asking("verify"), "check": _asking("check"), "load": _load,
+             "list": _list}
+
+
+@entry(_abi.EachIdFn)
+def _collect_id(number: int, crash_id: bytes) -> int:
+    held(number).append(crash_id.decode())
+    return 0
+
+
+class BuiltIn(Storage):
+    """A storage of the library. Its methods may be called from Python too."""
+
+    def __init__(self, pointer: int) -> None:
+        self._pointer = pointer
+        self._process = process()
+
+    def __del__(self, _unref: Any = lib.ccol_storage_unref, _process: Any = process) -> None:
+        if getattr(self, "_pointer", None) and self._process == _process():
+            _unref(self._pointer)
+
+    def _new_reference(self) -> int:
+        return int(lib.ccol_storage_ref(self._pointer))
+
+    def save(self, report: Report) -> None:
+        call(lib.ccol_storage_save, self._pointer, pointer_of(report))
+
+    def sync(self) -> None:
+        call(lib.ccol_storage_sync, self._pointer)
+
+    def verify(self) -> None:
+        call(lib.ccol_storage_verify, self._pointer)
+
+    def check(self) -> None:
+        call(lib.ccol_storage_check, self._pointer)
+
+    def load(self, crash_id: str) -> Report:
+        out = c_void_p()
+        try:
+            call(lib.ccol_storage_load, self._pointer, crash_id.encode(), byref(out))
+        except Error as error:
+            if error.code == -errno.ENOENT:
+                raise KeyError(crash_id) from error
+            raise
+        return Report._adopt(made(out))
+
+    def list(self) -> List[str]:
+        found: List[str] = []
+        number = hold(found)
+        try:
+            call(lib.ccol_storage_list, self._pointer, _collect_id, number)
+        finally:
+            let_go(number)
+        return found
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {text_of(lib.ccol_storage_name(self._pointer))}>"
+
+
+def _new(function: Any, *arguments: Any) -> int:
+    out = c_void_p()
+    call(function, byref(out), *arguments)
+    return made(out)
+
+
+class FsStorage(BuiltIn):
+    """Antenna's folder tree: ROOT/YYYYMMDD/{raw_crash/ID.json, dump_names/ID.json, NAME/ID}."""
+
+    def __init__(self, root: Path, *, dir_mode: int = 0, file_mode: int = 0, no_sync: bool = False) -> None:
+        options = _abi.FsOptions(size=sizeof(_abi.FsOptions), root=os.fsencode(root), dir_mode=dir_mode,
+                                 file_mode=file_mode, no_sync=no_sync)
+        super().__init__(_new(lib.ccol_storage_new_fs, byref(options)))
+
+
+class NullStorage(BuiltIn):
+    """Takes everything and keeps nothing."""
+
+    def __init__(self) -> None:
+        super().__init__(_new(lib.ccol_storage_new_null))
+
+
+class TeeStorage(BuiltIn):
+    """Several at once; each is retried on its own."""
+
+    def __init__(self, storages: "Sequence[Storage]") -> None:
+        references = [storage._new_reference() for storage in storages]
+        try:
+            array = (ctypes.c_void_p * len(references))(*references)
+            super().__init__(_new(lib.ccol_storage_new_tee, array, len(references)))
+        finally:
+            for reference in references:
+                lib.ccol_storage_unref(reference)
