@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 
 /* A libcrypto digest context under our own name. */
 static EVP_MD_CTX *context(struct sha256 *hash)
@@ -39,6 +40,16 @@ void ccol__sha256_final(struct sha256 *hash, uint8_t out[SHA256_BYTES])
 void ccol__sha256_free(struct sha256 *hash)
 {
     EVP_MD_CTX_free(context(hash));
+}
+
+bool ccol__sha256(const void *data, size_t length, uint8_t out[SHA256_BYTES])
+{
+    return EVP_Digest(data, length, out, NULL, EVP_sha256(), NULL) == 1;
+}
+
+bool ccol__hmac_sha256(const void *key, size_t key_length, const void *data, size_t length, uint8_t out[SHA256_BYTES])
+{
+    return HMAC(EVP_sha256(), key, (int)key_length, data, length, out, NULL) != NULL;
 }
 
 const char *ccol__hex(char *out, const uint8_t *bytes, size_t length)

@@ -16,6 +16,10 @@ void ccol__sha256_update(struct sha256 *hash, const void *data, size_t length);
 void ccol__sha256_final(struct sha256 *hash, uint8_t out[SHA256_BYTES]);
 void ccol__sha256_free(struct sha256 *hash);
 
+/* Of one piece. false: memory. */
+bool ccol__sha256(const void *data, size_t length, uint8_t out[SHA256_BYTES]);
+bool ccol__hmac_sha256(const void *key, size_t key_length, const void *data, size_t length, uint8_t out[SHA256_BYTES]);
+
 /* CRC-32C (Castagnoli), continued from crc (start with 0). ISA-L, SSE4.2 or a table, all with the same result. */
 uint32_t ccol__crc32c(uint32_t crc, const void *data, size_t length);
 
