@@ -55,6 +55,20 @@ CCOL_API int ccol_storage_new_fs(ccol_storage **out, const ccol_fs_options *opti
 /* Takes everything and keeps nothing. */
 CCOL_API int ccol_storage_new_null(ccol_storage **out, ccol_error *err);
 
+/* Another collector, this one or Antenna: each report is posted to its /submit. What that refuses for good (Discarded=,
+ * a report too large) is permanent, whatever else is wrong is transient, its Retry-After is passed on. */
+typedef struct ccol_upstream_options {
+    size_t size;
+    const char *url;     /* required: http or https, of its /submit */
+    const char *token;   /* its submitter token: it then keeps the crash id; without one it gives an id of its own */
+    const char *ca_file; /* PEM; only what it holds is trusted then; default: the system's CAs */
+    const char *proxy;   /* a URL, or "off"; default: the environment (https_proxy, no_proxy, ...) */
+    unsigned connect_timeout_ms; /* default 5000 */
+    unsigned timeout_ms;         /* of one whole request; default 60000 */
+    bool gzip;                   /* compress what is sent */
+} ccol_upstream_options;
+CCOL_API int ccol_storage_new_upstream(ccol_storage **out, const ccol_upstream_options *options, ccol_error *err);
+
 /* Several at once (at most 32). A collector serves each on its own: one that fails, hangs or asks to be left alone
  * holds up no other and makes none save twice. What one refuses for good goes into quarantine, and the others keep it.
  */

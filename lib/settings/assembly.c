@@ -109,6 +109,13 @@ static int new_storage(const ccol_settings *settings, const char *name, size_t l
                        ccol_error *err)
 {
     ccol_fs_options fs = {.size = sizeof fs, .root = ccol__settings_value(settings, SETTING_FS_ROOT)};
+    const ccol_upstream_options upstream = {.size = sizeof upstream,
+                                            .url = ccol__settings_value(settings, SETTING_UPSTREAM_URL),
+                                            .token = ccol__settings_value(settings, SETTING_UPSTREAM_TOKEN),
+                                            .ca_file = ccol__settings_value(settings, SETTING_UPSTREAM_CA_FILE),
+                                            .timeout_ms = amount(settings, SETTING_UPSTREAM_TIMEOUT),
+                                            .gzip = switched_on(settings, SETTING_UPSTREAM_GZIP)};
+    if (length == 8 && memcmp(name, "upstream", 8) == 0) return ccol_storage_new_upstream(out, &upstream, err);
     if (length == 2 && memcmp(name, "fs", 2) == 0) return ccol_storage_new_fs(out, &fs, err);
     if (length == 4 && memcmp(name, "null", 4) == 0) return ccol_storage_new_null(out, err);
     return ccol_fail(err, CCOL_EFORMAT, "CRASHCOLLECT_STORAGE: \"%.*s\" is unknown", (int)length, name);

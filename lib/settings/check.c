@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "settings/settings.h"
 
+#include "net/http_client.h"
 #include "settings/values.h"
 
 #include <errno.h>
@@ -163,6 +164,10 @@ static void check_value(struct check *check, enum setting_id id, const char *val
     case TYPE_HOST:
         if (!is_host(value)) tell(check, id, "not a host; give a name or an address, without a port");
         break;
+    case TYPE_URL:
+        if (!ccol__http_url_valid(value))
+            tell(check, id, "not a URL; give http:// or https:// with a host and without a password");
+        break;
     case TYPE_RULES:
         check_rules(check, id, value);
         break;
@@ -171,6 +176,36 @@ static void check_value(struct check *check, enum setting_id id, const char *val
     case TYPE_PREFIX:
     case TYPE_TEXT:
         break;
+    }
+}
+
+static bool names_word(const char *list, const char *word)
+{
+    const char *found;
+    size_t length;
+    for (const char *at = list; (found = ccol__value_next_word(&at, &length));) {
+        if (length == strlen(word) && memcmp(found, word, length) == 0) return true;
+    }
+    return false;
+}
+
+/* What a choice cannot do without. */
+static const struct need {
+    enum setting_id chooser;
+    const char *choice;
+    enum setting_id needed;
+} needs[] = {
+    {SETTING_STORAGE, "upstream", SETTING_UPSTREAM_URL},
+};
+
+static void check_needs(struct check *check)
+{
+    for (size_t i = 0; i < sizeof needs / sizeof needs[0]; i++) {
+        const struct need *need = &needs[i];
+        const char *value = ccol__settings_value(check->settings, need->needed);
+        if ((value && *value) || !names_word(ccol__settings_value(check->settings, need->chooser), need->choice))
+            continue;
+        tell(check, need->chooser, "%s needs %s too", need->choice, ccol__setting_table[need->needed].variable);
     }
 }
 
@@ -206,6 +241,7 @@ int ccol_settings_check(const ccol_settings *settings, void (*tell_one)(void *us
         const char *value = ccol__settings_value(settings, (enum setting_id)i);
         if (value && !ccol__setting_is_off((enum setting_id)i, value)) check_value(&check, (enum setting_id)i, value);
     }
+    check_needs(&check);
     check_together(&check);
     return check.mistakes;
 }

@@ -26,7 +26,8 @@ enum setting_type {
     TYPE_SIZE,
     TYPE_SWITCH,
     TYPE_TEXT,
-    TYPE_TIME
+    TYPE_TIME,
+    TYPE_URL
 };
 
 struct setting {

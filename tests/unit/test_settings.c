@@ -129,7 +129,7 @@ static void every_mistake_is_told(void)
 {
     static const char *const wrong[][3] = {
         {"listen", "8000", "CRASHCOLLECT_LISTEN=8000: not an address; give HOST:PORT, [V6]:PORT, unix:PATH or fd:N"},
-        {"storage", "fs,gcs,fs", "CRASHCOLLECT_STORAGE=fs,gcs,fs: \"gcs\" is unknown; give one or more of fs|null"},
+        {"storage", "fs,gcs,fs", "CRASHCOLLECT_STORAGE=fs,gcs,fs: \"gcs\" is unknown; give one or more of fs|"},
         {"ack", "maybe", "CRASHCOLLECT_ACK=maybe: unknown; give one of spooled|stored|queued"},
         {"concurrent-crashmovers", "0", "CRASHCOLLECT_CONCURRENT_CRASHMOVERS=0: out of range; give 1 to 256"},
         {"spool-max-reports", "many", "CRASHCOLLECT_SPOOL_MAX_REPORTS=many: not a number; give digits only or none"},
