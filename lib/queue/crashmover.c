@@ -176,15 +176,18 @@ static void put_off(struct mover *mover, struct task *task, const ccol_error *er
     wait_again(mover, task, err->retry_after_s);
 }
 
-/* Refuses for good: the report goes into quarantine, or its submitter is told if it still waits. */
-static void refuse(struct mover *mover, struct task *task, const ccol_report *report, const char *metric_reason,
+/* Refuses for good: the report goes into quarantine, or its submitter is told if it still waits. Takes over the
+ * report: its memory is given back before the entry counts as done. */
+static void refuse(struct mover *mover, struct task *task, ccol_report *report, const char *metric_reason,
                    const char *reason)
 {
     struct save_queue *queue = mover->queue;
     struct queue_entry *entry = task->entry;
     ccol_error err = {0};
     bool kept = queue->quarantine && !task->awaited;
-    if (kept && ccol__quarantine_put(queue->quarantine, report, reason, &err)) {
+    int code = kept ? ccol__quarantine_put(queue->quarantine, report, reason, &err) : 0;
+    ccol_report_unref(report);
+    if (code) {
         put_back(mover, task, &err);
         return;
     }
@@ -278,26 +281,26 @@ static void save(struct mover *mover, struct task *task)
     if (too_old(queue, task)) {
         pass_unused(mover);
         refuse(mover, task, report, "age", "it could not be saved within spool_max_age");
-        ccol_report_unref(report);
         return;
     }
     int code = save_once(mover, task, report, &err);
-    if (!code) {
-        note_success(queue, mover->outlet);
-        close_task(mover, task);
-    } else if (ccol_error_is_permanent(code)) {
+    if (code && ccol_error_is_permanent(code)) {
         pass_unused(mover); /* it is about this report, so the next one may try */
         refuse(mover, task, report, "refused", err.text);
-    } else if (patience_ends(queue, task)) {
+    } else if (code && patience_ends(queue, task)) {
         pthread_mutex_lock(&queue->lock);
         queue->counts.save_errors++;
         note_failure(queue, mover->outlet, &err);
         pthread_mutex_unlock(&queue->lock);
         refuse(mover, task, report, "attempts", err.text);
-    } else {
+    } else if (code) {
+        ccol_report_unref(report);
         put_off(mover, task, &err);
+    } else {
+        ccol_report_unref(report);
+        note_success(queue, mover->outlet);
+        close_task(mover, task);
     }
-    ccol_report_unref(report);
 }
 
 static int publish_once(struct mover *mover, const struct queue_entry *entry, ccol_error *err)
