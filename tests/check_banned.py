@@ -12,6 +12,7 @@ CALL = re.compile(rf"(?<![\w.>])({'|'.join(BANNED)})\s*\(")
 # a guest neither ends nor writes to its host, and leaves its signals alone
 LIBRARY = re.compile(r"(?<![\w.>])(exit|_exit|abort|printf|puts|perror|signal|sigaction|setlocale|setenv|putenv|chdir|umask)"
                      r"\s*\(")
+OWN = {"keeper": {"_exit"}}  # what folders of lib/ do in processes that they made themselves
 UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
 VAGUE = re.compile(r"(^|_)(util|utils|common|helper|helpers|manager|misc)(_|$)")
 LICENCE = "/* SPDX-License-Identifier: MIT */"
@@ -35,6 +36,8 @@ for file in c_files():
         for match in CALL.finditer(line):
             tell(file, number, f"{match.group(1)} is banned")
         for match in LIBRARY.finditer(line) if in_library else ():
+            if match.group(1) in OWN.get(file.relative_to(ROOT / "lib").parts[0], ()):
+                continue
             tell(file, number, f"the library must not call {match.group(1)}")
         if "//" in line:
             tell(file, number, "a // comment")

@@ -52,7 +52,8 @@ enum snapshot_type {
     SNAPSHOT_STDIO = 15,   /* id 1 stdout, 2 stderr: bytes that were written by stdio and not flushed */
     SNAPSHOT_OOM = 16,     /* one struct snapshot_oom */
     SNAPSHOT_ERRORS = 17,  /* lines of text: what is missing here and why */
-    SNAPSHOT_CAPTURE = 18  /* the message of the in-app handler, as capture/wire.h has it */
+    SNAPSHOT_CAPTURE = 18, /* struct capture_crash of the in-app handler (capture/wire.h) */
+    SNAPSHOT_NOTES = 19    /* what the process told of itself while it ran (capture/notes.h) */
 };
 
 struct snapshot_section {

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+#include "keeper/output.h"
+
+#include "base/clock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <termios.h>
+#include <unistd.h>
+
+#define PIPE_BYTES  (1 << 20)
+#define ROOM_LEAST  4096
+#define PIPE_ATOMIC 4096 /* fits wherever poll says that a pipe can be written */
+
+static int open_pipe(struct output *output)
+{
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0) return -errno;
+    output->from = ends[0];
+    output->app_end = ends[1];
+    fcntl(ends[1], F_SETPIPE_SZ, PIPE_BYTES); /* where the user's limit allows it */
+    return fcntl(ends[0], F_SETFL, O_NONBLOCK) == 0 ? 0 : -errno;
+}
+
+/* A terminal for the app that changes no byte and that nobody types on. */
+static int open_terminal(struct output *output)
+{
+    char name[64];
+    struct termios modes;
+    struct winsize size;
+    output->from = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    if (output->from < 0 || grantpt(output->from) != 0 || unlockpt(output->from) != 0) return -errno;
+    int failed = ptsname_r(output->from, name, sizeof name);
+    if (failed) return -failed;
+    output->app_end = open(name, O_RDWR | O_NOCTTY | O_CLOEXEC);
+    if (output->app_end < 0 || tcgetattr(output->app_end, &modes) != 0) return -errno;
+    modes.c_oflag &= ~(tcflag_t)OPOST;
+    modes.c_lflag &= ~(tcflag_t)ECHO;
+    if (tcsetattr(output->app_end, TCSANOW, &modes) != 0) return -errno;
+    if (output->to >= 0 && ioctl(output->to, TIOCGWINSZ, &size) == 0) ioctl(output->from, TIOCSWINSZ, &size);
+    return fcntl(output->from, F_SETFL, O_NONBLOCK) == 0 ? 0 : -errno;
+}
+
+/* The inherited description is shared with others, so it must stay blocking: a second one of the same pipe or terminal
+ * is the keeper's own. Where that cannot be had, poll and small writes must do. */
+static void open_own(struct output *output)
+{
+    struct stat status;
+    char path[32];
+    if (output->to < 0 || fstat(output->to, &status) != 0) {
+        output->to = -1;
+        return;
+    }
+    output->is_socket = S_ISSOCK(status.st_mode);
+    output->is_plain_file = S_ISREG(status.st_mode);
+    if (!S_ISFIFO(status.st_mode) && !S_ISCHR(status.st_mode)) return;
+    snprintf(path, sizeof path, "/proc/self/fd/%d", output->to);
+    int own = open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (own < 0) return;
+    output->to = own;
+    output->is_ours = true;
+}
+
+int ccol__output_init(struct output *output, int to, enum ring_stream stream, enum output_policy policy, bool pty,
+                      size_t capacity)
+{
+    *output = (struct output){.from = -1, .app_end = -1, .to = to, .stream = stream, .is_pty = pty};
+    output->drops =
+        policy == OUTPUT_DROP || (policy == OUTPUT_AUTO && (stream == RING_STDERR || (to >= 0 && isatty(to))));
+    open_own(output);
+    output->capacity = capacity;
+    output->buffer = mmap(NULL, capacity, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    if (output->buffer == MAP_FAILED) {
+        output->buffer = NULL;
+        return -errno;
+    }
+    return pty ? open_terminal(output) : open_pipe(output);
+}
+
+void ccol__output_fini(struct output *output)
+{
+    if (output->from >= 0) close(output->from);
+    if (output->app_end >= 0) close(output->app_end);
+    if (output->is_ours) close(output->to);
+    if (output->buffer) munmap(output->buffer, output->capacity);
+    *output = (struct output){.from = -1, .app_end = -1, .to = -1};
+}
+
+bool ccol__output_is_same(int one, int other)
+{
+    struct stat a, b;
+    return fstat(one, &a) == 0 && fstat(other, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino &&
+           a.st_rdev == b.st_rdev;
+}
+
+static size_t room(const struct output *output)
+{
+    return output->capacity - output->length;
+}
+
+short ccol__output_wants_from(const struct output *output)
+{
+    return output->from >= 0 && (output->drops || room(output) >= ROOM_LEAST) ? POLLIN : 0;
+}
+
+short ccol__output_wants_to(const struct output *output)
+{
+    return output->length > 0 && output->to >= 0 ? POLLOUT : 0;
+}
+
+/* The buffer's free end, at least ROOM_LEAST long, or NULL. */
+static char *free_end(struct output *output, size_t *bytes)
+{
+    if (room(output) < ROOM_LEAST) return NULL;
+    if (output->length == 0) output->start = 0;
+    if (output->capacity - output->start - output->length < ROOM_LEAST) {
+        memmove(output->buffer, output->buffer + output->start, output->length);
+        output->start = 0;
+    }
+    *bytes = output->capacity - output->start - output->length;
+    return output->buffer + output->start + output->length;
+}
+
+static void count_dropped(struct output *output, struct ring *ring, size_t bytes)
+{
+    if (ring->header)
+        atomic_fetch_add_explicit(&ring->header->dropped[output->stream - 1], bytes, memory_order_relaxed);
+}
+
+static void close_from(struct output *output)
+{
+    close(output->from);
+    output->from = -1;
+}
+
+bool ccol__output_read(struct output *output, struct ring *ring)
+{
+    static char thrown_away[RING_RECORD_MAX];
+    size_t size;
+    if (output->from < 0) return false;
+    char *into = output->to >= 0 ? free_end(output, &size) : NULL;
+    bool drop = !into;
+    if (drop && !output->drops && output->to >= 0) return false;
+    if (drop) {
+        into = thrown_away;
+        size = sizeof thrown_away;
+    }
+    ssize_t got = read(output->from, into, size < RING_RECORD_MAX ? size : RING_RECORD_MAX);
+    if (got < 0 && (errno == EAGAIN || errno == EINTR)) return false;
+    if (got <= 0) { /* a terminal whose last other end is closed says EIO */
+        close_from(output);
+        return false;
+    }
+    ccol__ring_append(ring, output->stream, into, (size_t)got, ccol__clock_now_us());
+    if (!drop)
+        output->length += (size_t)got;
+    else if (output->to >= 0)
+        count_dropped(output, ring, (size_t)got);
+    return true;
+}
+
+static ssize_t write_some(const struct output *output)
+{
+    const char *bytes = output->buffer + output->start;
+    if (output->is_socket) return send(output->to, bytes, output->length, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (output->is_ours || output->is_plain_file) return write(output->to, bytes, output->length);
+    struct pollfd ready = {.fd = output->to, .events = POLLOUT};
+    if (poll(&ready, 1, 0) != 1 || !(ready.revents & (POLLOUT | POLLERR))) {
+        errno = EAGAIN;
+        return -1;
+    }
+    return write(output->to, bytes, output->length < PIPE_ATOMIC ? output->length : PIPE_ATOMIC);
+}
+
+void ccol__output_write(struct output *output, struct ring *ring)
+{
+    if (output->length == 0 || output->to < 0) return;
+    ssize_t wrote = write_some(output);
+    if (wrote > 0) {
+        output->start += (size_t)wrote;
+        output->length -= (size_t)wrote;
+        return;
+    }
+    if (errno == EAGAIN || errno == EINTR) return;
+    if (errno == EPIPE || errno == ECONNRESET) {
+        /* nobody reads any more: the app is to notice as it would without a keeper in between */
+        ccol__output_drop(output, ring);
+        if (output->from >= 0) close_from(output);
+        return;
+    }
+    ccol__output_drop(output, ring); /* full disk, terminal gone */
+}
+
+void ccol__output_drop(struct output *output, struct ring *ring)
+{
+    count_dropped(output, ring, output->length);
+    output->length = 0;
+}

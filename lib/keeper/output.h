@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* One of the app's outputs: read, kept in the ring, passed on to where it would have gone. */
+#ifndef CCOL_KEEPER_OUTPUT_H
+#define CCOL_KEEPER_OUTPUT_H
+
+#include "keeper/keeper.h"
+#include "keeper/ring.h"
+
+struct output {
+    int from;     /* non-blocking end of the keeper; -1: closed */
+    int app_end;  /* the app's end until it was started, -1 afterwards (of a pty it stays open) */
+    int to;       /* the real one, -1: there is none */
+    bool is_ours; /* to is a description of the keeper's own, non-blocking */
+    bool is_socket, is_plain_file, is_pty, drops, stalled;
+    enum ring_stream stream;
+    char *buffer; /* what waits to be passed on */
+    size_t capacity, start, length;
+};
+
+/* Opens pipe or pty for the real descriptor `to`. 0 or -errno. */
+int ccol__output_init(struct output *output, int to, enum ring_stream stream, enum output_policy policy, bool pty,
+                      size_t capacity);
+void ccol__output_fini(struct output *output);
+/* Do both descriptors lead to the same file? Then one pipe for both keeps the order of what is written. */
+bool ccol__output_is_same(int one, int other);
+/* Events of `from` and `to` to poll for; 0: none now. */
+short ccol__output_wants_from(const struct output *output);
+short ccol__output_wants_to(const struct output *output);
+/* Moves what is there without waiting: reads once, writes once. False: nothing could be read. */
+bool ccol__output_read(struct output *output, struct ring *ring);
+void ccol__output_write(struct output *output, struct ring *ring);
+/* Gives up what waits to be passed on, and counts it. */
+void ccol__output_drop(struct output *output, struct ring *ring);
+
+#endif
