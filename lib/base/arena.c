@@ -59,6 +59,12 @@ char *ccol__arena_copy(struct arena *arena, const void *bytes, size_t length)
     return copy;
 }
 
+void ccol__arena_wipe(struct arena *arena)
+{
+    for (struct arena_block *block = arena->blocks; block; block = block->next)
+        explicit_bzero((char *)block + ARENA_HEAD, block->bytes - ARENA_HEAD);
+}
+
 void ccol__arena_fini(struct arena *arena)
 {
     for (struct arena_block *block = arena->blocks, *next; block; block = next) {

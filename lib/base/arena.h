@@ -17,6 +17,8 @@ void ccol__arena_init(struct arena *arena, struct budget *budget);
 void *ccol__arena_alloc(struct arena *arena, size_t bytes);
 /* A NUL-terminated copy of length bytes. */
 char *ccol__arena_copy(struct arena *arena, const void *bytes, size_t length);
+/* Overwrites what it holds, for secrets; before fini. */
+void ccol__arena_wipe(struct arena *arena);
 void ccol__arena_fini(struct arena *arena);
 
 #endif

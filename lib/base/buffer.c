@@ -90,3 +90,9 @@ void ccol__buffer_fini(struct buffer *buffer)
     free(buffer->data);
     ccol__buffer_init(buffer, buffer->ceiling, buffer->budget);
 }
+
+void ccol__buffer_wipe(struct buffer *buffer)
+{
+    if (buffer->data) explicit_bzero(buffer->data, buffer->capacity);
+    ccol__buffer_fini(buffer);
+}

@@ -22,5 +22,6 @@ bool ccol__buffer_format(struct buffer *buffer, const char *format, ...) CCOL_PR
 char *ccol__buffer_reserve(struct buffer *buffer, size_t length);
 void ccol__buffer_clear(struct buffer *buffer); /* keeps the memory */
 void ccol__buffer_fini(struct buffer *buffer);
+void ccol__buffer_wipe(struct buffer *buffer); /* the same, after overwriting what it held, for secrets */
 
 #endif

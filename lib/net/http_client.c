@@ -204,8 +204,7 @@ static int add_header(struct transfer *transfer, const struct http_header *heade
     else
         ccol__buffer_format(&line, "%s;", header->name);
     int code = line.failed ? -ENOMEM : add_line(transfer, line.data);
-    if (line.data) explicit_bzero(line.data, line.length);
-    ccol__buffer_fini(&line);
+    ccol__buffer_wipe(&line);
     return code;
 }
 

@@ -35,12 +35,6 @@ void ccol__sigv4_fini(struct sigv4 *signer)
     pthread_mutex_destroy(&signer->lock);
 }
 
-static void wipe_buffer(struct buffer *buffer)
-{
-    if (buffer->data) explicit_bzero(buffer->data, buffer->length);
-    ccol__buffer_fini(buffer);
-}
-
 /* Removes the last segment of what was appended since `start`. */
 static void remove_segment(struct buffer *out, size_t start)
 {
@@ -245,7 +239,7 @@ static bool derive_key(uint8_t key[SHA256_BYTES], const char *secret, const char
                 ccol__hmac_sha256(key, SHA256_BYTES, region, strlen(region), key) &&
                 ccol__hmac_sha256(key, SHA256_BYTES, service, strlen(service), key) &&
                 ccol__hmac_sha256(key, SHA256_BYTES, "aws4_request", 12, key);
-    wipe_buffer(&seed);
+    ccol__buffer_wipe(&seed);
     return fine;
 }
 
@@ -256,7 +250,7 @@ static bool day_key(struct sigv4 *signer, uint8_t key[SHA256_BYTES], const char 
     ccol__buffer_init(&made_from, CANONICAL_MAX, NULL);
     ccol__buffer_format(&made_from, "%s\n%s", scope, secret);
     if (made_from.failed) {
-        wipe_buffer(&made_from);
+        ccol__buffer_wipe(&made_from);
         return false;
     }
     bool fine = true;
@@ -269,7 +263,7 @@ static bool day_key(struct sigv4 *signer, uint8_t key[SHA256_BYTES], const char 
     }
     memcpy(key, signer->key, SHA256_BYTES);
     pthread_mutex_unlock(&signer->lock);
-    wipe_buffer(&made_from);
+    ccol__buffer_wipe(&made_from);
     return fine;
 }
 
@@ -317,12 +311,11 @@ static int append_authorization(struct sigv4 *signer, const struct sigv4_request
     ccol__buffer_init(&text, CANONICAL_MAX, NULL);
     ccol__sigv4_canonical(&text, request, all, out->count + 1);
     bool fine = !text.failed && ccol__sha256(text.data, text.length, hash);
-    if (text.data) explicit_bzero(text.data, text.length);
     ccol__buffer_clear(&text);
     ccol__buffer_format(&text, ALGORITHM "\n%s\n%s\n%s", out->date, scope, ccol__hex(hex, hash, sizeof hash));
     fine = fine && !text.failed && day_key(signer, key, keys->secret, scope, request) &&
            ccol__hmac_sha256(key, sizeof key, text.data, text.length, hash);
-    ccol__buffer_fini(&text);
+    ccol__buffer_wipe(&text);
     explicit_bzero(key, sizeof key);
     if (!fine) return -ENOMEM;
 
