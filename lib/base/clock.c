@@ -74,3 +74,13 @@ const char *ccol__clock_iso8601(char out[CCOL_ISO8601_SIZE], int64_t us)
     snprintf(out + used, CCOL_ISO8601_SIZE - (size_t)used, "+00:00");
     return out;
 }
+
+const char *ccol__clock_rfc3339(char out[CCOL_RFC3339_SIZE], int64_t us)
+{
+    struct civil now;
+    ccol__clock_civil(us, &now);
+    snprintf(out, CCOL_RFC3339_SIZE, "%04u-%02u-%02uT%02u:%02u:%02u.%06uZ", (unsigned)now.year % 10000u,
+             (unsigned)now.month % 100u, (unsigned)now.day % 100u, (unsigned)now.hour % 100u,
+             (unsigned)now.minute % 100u, (unsigned)now.second % 100u, (unsigned)now.microsecond % 1000000u);
+    return out;
+}

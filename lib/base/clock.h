@@ -18,5 +18,8 @@ int64_t ccol__clock_days(int year, int month, int day);
 /* "2026-11-23T20:15:00.123456+00:00"; microseconds are left out when 0, as Python's isoformat does. */
 #define CCOL_ISO8601_SIZE 40
 const char *ccol__clock_iso8601(char out[CCOL_ISO8601_SIZE], int64_t us);
+/* "2026-11-23T20:15:00.123456Z": of one length, so that texts sort as times do. */
+#define CCOL_RFC3339_SIZE 32
+const char *ccol__clock_rfc3339(char out[CCOL_RFC3339_SIZE], int64_t us);
 
 #endif
