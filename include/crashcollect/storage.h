@@ -52,6 +52,26 @@ typedef struct ccol_fs_options {
 } ccol_fs_options;
 CCOL_API int ccol_storage_new_fs(ccol_storage **out, const ccol_fs_options *options, ccol_error *err);
 
+/* Sentry, or whatever else takes its envelopes: an event for each crash with minidump, log and other files as
+ * attachments. The event id is the crash id without dashes, so that sending again is harmless. Rate limits are kept; a
+ * report that is refused for good is told so with a permanent code. It sends nothing but crashes. */
+typedef struct ccol_sentry_options {
+    size_t size;
+    const char *dsn;                  /* required: https://KEY@HOST/PROJECT; never shown in any text */
+    const char *release;              /* default: ProductName@Version of the report */
+    const char *environment;          /* default: ReleaseChannel of the report, else "production" */
+    const char *dist, *server_name;   /* default: none */
+    const char *const *hidden_fields; /* annotations that stay here, "Telemetry*" for all that begin so;
+                                       * NULL-terminated; default: what tells of users */
+    const char *ca_file, *ca_folder;  /* PEM; default: the system's */
+    const char *proxy;                /* a URL, or "off"; default: the environment's */
+    unsigned timeout_ms;              /* of sending one report; default 60000 */
+    uint64_t max_envelope;            /* bytes of a report's files; beyond it only the event goes; default 200 MiB */
+    bool no_gzip;
+    bool plain_dump; /* the minidump is not for processing there, which would replace the report's own stack trace */
+} ccol_sentry_options;
+CCOL_API int ccol_storage_new_sentry(ccol_storage **out, const ccol_sentry_options *options, ccol_error *err);
+
 /* Takes everything and keeps nothing. */
 CCOL_API int ccol_storage_new_null(ccol_storage **out, ccol_error *err);
 

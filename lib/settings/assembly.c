@@ -117,6 +117,7 @@ static int new_storage(const ccol_settings *settings, const char *name, size_t l
                                             .gzip = switched_on(settings, SETTING_UPSTREAM_GZIP)};
     if (length == 8 && memcmp(name, "upstream", 8) == 0) return ccol_storage_new_upstream(out, &upstream, err);
     if (length == 2 && memcmp(name, "fs", 2) == 0) return ccol_storage_new_fs(out, &fs, err);
+    if (length == 6 && memcmp(name, "sentry", 6) == 0) return ccol__settings_new_sentry(settings, out, err);
     if (length == 4 && memcmp(name, "null", 4) == 0) return ccol_storage_new_null(out, err);
     return ccol_fail(err, CCOL_EFORMAT, "CRASHCOLLECT_STORAGE: \"%.*s\" is unknown", (int)length, name);
 }
@@ -147,29 +148,6 @@ static int open_publisher(ccol_settings *settings, ccol_publisher **out, ccol_er
 {
     if (ccol__setting_is_off(SETTING_PUBLISH, ccol__settings_value(settings, SETTING_PUBLISH))) return 0;
     return ccol_publisher_new_log(out, ccol__log_writer_line, settings->log_writer, err);
-}
-
-/* The words of a list as C strings, all in one allocation. */
-static const char **split_list(const char *list)
-{
-    size_t count = 0, length;
-    for (const char *at = list; ccol__value_next_word(&at, &length);)
-        count++;
-    size_t pointers = (count + 1) * sizeof(char *);
-    char *memory = malloc(pointers + strlen(list) + 1);
-    if (!memory) return NULL;
-    const char **words = (const char **)(void *)memory;
-    char *text = memory + pointers;
-    const char *word;
-    count = 0;
-    for (const char *at = list; (word = ccol__value_next_word(&at, &length));) {
-        memcpy(text, word, length);
-        text[length] = '\0';
-        words[count++] = text;
-        text += length + 1;
-    }
-    words[count] = NULL;
-    return words;
 }
 
 /* Everything but the parts that have to be opened. */
@@ -217,7 +195,7 @@ int ccol_settings_open_collector(ccol_settings *settings, ccol_collector **out, 
     if (code) return code;
     ccol_collector_options options;
     fill_options(settings, &options);
-    auto_free const char **fields = split_list(ccol__settings_value(settings, SETTING_DISCARD_FIELDS));
+    auto_free const char **fields = ccol__settings_split(ccol__settings_value(settings, SETTING_DISCARD_FIELDS));
     if (!fields) return ccol_fail(err, -ENOMEM, "CRASHCOLLECT_DISCARD_FIELDS");
     options.discard_fields = fields;
     code = open_storage(settings, &options.storage, err);

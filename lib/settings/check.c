@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "settings/settings.h"
 
+#include "net/dsn.h"
 #include "net/http_client.h"
 #include "settings/values.h"
 
@@ -111,6 +112,13 @@ static void check_choices(struct check *check, enum setting_id id, const char *v
     }
 }
 
+static void check_dsn(struct check *check, enum setting_id id, const char *value)
+{
+    struct dsn dsn;
+    ccol_error err;
+    if (ccol__dsn_parse(&dsn, value, &err) != 0) tell(check, id, "%s", err.text);
+}
+
 static void check_readable(struct check *check, enum setting_id id, const char *value)
 {
     if (access(value, R_OK) != 0) tell(check, id, "cannot be read: %s", ccol_strerror(-errno));
@@ -158,6 +166,9 @@ static void check_value(struct check *check, enum setting_id id, const char *val
     case TYPE_CREDENTIALS:
         if (!strchr(value, ':')) tell(check, id, "there is no colon in it; give USER:PASSWORD");
         break;
+    case TYPE_DSN:
+        if (*value) check_dsn(check, id, value); /* "" is the DSN that sends nothing */
+        break;
     case TYPE_FILE:
         check_readable(check, id, value);
         break;
@@ -196,6 +207,7 @@ static const struct need {
     enum setting_id needed;
 } needs[] = {
     {SETTING_STORAGE, "upstream", SETTING_UPSTREAM_URL},
+    {SETTING_STORAGE, "sentry", SETTING_SENTRY_DSN},
 };
 
 static void check_needs(struct check *check)

@@ -16,6 +16,7 @@ enum setting_type {
     TYPE_CHOICE,
     TYPE_CHOICES, /* several with commas between them */
     TYPE_CREDENTIALS,
+    TYPE_DSN,
     TYPE_FILE, /* must be readable at start */
     TYPE_HOST,
     TYPE_LIST,
@@ -60,6 +61,12 @@ struct ccol_settings {
     struct log_writer *log_writer;
     struct statsd *statsd;
 };
+
+struct ccol_storage;
+/* The storage that the SENTRY settings describe. */
+int ccol__settings_new_sentry(const ccol_settings *settings, struct ccol_storage **out, ccol_error *err);
+/* The words of a list as C strings with NULL behind them, all in one allocation; NULL: memory. */
+const char **ccol__settings_split(const char *list);
 
 /* Id of a setting by its variable or option, or -1. */
 int ccol__setting_find(const char *name);
