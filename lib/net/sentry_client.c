@@ -24,7 +24,7 @@ struct sentry_client {
     struct http_client *http;
     struct dsn dsn;
     char envelope_url[DSN_URL_SIZE];
-    char auth[AUTH_SIZE], agent[64];
+    char auth[AUTH_SIZE], agent[64], place[DSN_URL_SIZE];
     unsigned timeout_ms;
     bool no_gzip;
     _Atomic uint64_t answered_ms;
@@ -47,6 +47,7 @@ int ccol__sentry_client_new(struct sentry_client **out, const struct sentry_clie
     snprintf(client->agent, sizeof client->agent, "%s/%s", SENTRY_SDK_NAME, ccol_version_text());
     snprintf(client->auth, sizeof client->auth, "Sentry sentry_version=7, sentry_client=%s, sentry_key=%s",
              client->agent, client->dsn.key);
+    snprintf(client->place, sizeof client->place, "%s/%s", client->dsn.base, client->dsn.project);
     client->timeout_ms = options->timeout_ms;
     client->no_gzip = options->no_gzip;
     *out = client;
@@ -68,6 +69,11 @@ unsigned ccol__sentry_client_wait_s(struct sentry_client *client, unsigned categ
     unsigned wait_s = ccol__sentry_limits_wait_s(&client->limits, categories, ccol__clock_monotonic_ms());
     pthread_mutex_unlock(&client->lock);
     return wait_s;
+}
+
+const char *ccol__sentry_client_place(const struct sentry_client *client)
+{
+    return client->place;
 }
 
 uint64_t ccol__sentry_client_answered_ms(struct sentry_client *client)

@@ -244,6 +244,12 @@ int ccol_storage_new_sentry(ccol_storage **out, const ccol_sentry_options *optio
     const ccol_storage_ops ops = {
         .size = sizeof ops, .name = "sentry", .save = save, .check = check, .destroy = destroy};
     if (!code) code = ccol_storage_new(out, &ops, sentry, err);
-    if (code) destroy(sentry);
-    return code;
+    if (code) {
+        destroy(sentry);
+        return code;
+    }
+    if (ccol__storage_set_place(*out, "%s", ccol__sentry_client_place(sentry->client)) == 0) return 0;
+    ccol_storage_unref(*out);
+    *out = NULL;
+    return ccol_fail(err, -ENOMEM, "cannot make a storage");
 }

@@ -262,7 +262,7 @@ def native_stack(frames=5, crumbs=3, **crash):
 
 def native_files(stack=None, dump=DUMP, log=b"step 1\nstep 2\n"):
     """The files of a report as the monitor makes them."""
-    files = {"stacktrace_json": json.dumps(stack or native_stack()).encode(), "stacktrace": b"#0 poke\n", "log": log}
+    files = {"stacktrace_json": json.dumps(stack or native_stack(), ensure_ascii=False).encode(), "stacktrace": b"#0 poke\n", "log": log}
     if dump:
         files["upload_file_minidump"] = dump
     return files

@@ -233,7 +233,7 @@ def test_a8_down_and_killed(daemon_factory, stub):
     ids += [daemon.submit(native_files(), ANNOTATIONS).crash_id for _ in range(10)]
     daemon.wait_log("will be tried again")
     daemon.kill()
-    up_at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    up_at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime())
     stub.up()
     daemon.start()
     stub.wait(20)
