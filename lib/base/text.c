@@ -34,20 +34,41 @@ static size_t skip_ascii(const char *text, size_t length)
     return at;
 }
 
+/* Bytes of the sequence that text begins with, 0 if it is none. length is at least 1. */
+static size_t whole_sequence(const char *text, size_t length)
+{
+    unsigned char low, high;
+    size_t bytes = sequence_length((unsigned char)text[0], &low, &high);
+    if (!bytes || bytes > length) return 0;
+    unsigned char second = (unsigned char)text[1];
+    if (second < low || second > high) return 0;
+    for (size_t i = 2; i < bytes; i++)
+        if (((unsigned char)text[i] & 0xC0) != 0x80) return 0;
+    return bytes;
+}
+
 bool ccol__text_is_utf8(const char *text, size_t length)
 {
     size_t at = 0;
     while ((at += skip_ascii(text + at, length - at)) < length) {
-        unsigned char low, high;
-        size_t bytes = sequence_length((unsigned char)text[at], &low, &high);
-        if (!bytes || bytes > length - at) return false;
-        unsigned char second = (unsigned char)text[at + 1];
-        if (second < low || second > high) return false;
-        for (size_t i = 2; i < bytes; i++)
-            if (((unsigned char)text[at + i] & 0xC0) != 0x80) return false;
+        size_t bytes = whole_sequence(text + at, length - at);
+        if (!bytes) return false;
         at += bytes;
     }
     return true;
+}
+
+size_t ccol__text_repair(char *out, const char *text, size_t length)
+{
+    size_t used = 0;
+    for (size_t at = 0; at < length;) {
+        size_t bytes = skip_ascii(text + at, length - at);
+        if (!bytes) bytes = whole_sequence(text + at, length - at);
+        memmove(out + used, bytes ? text + at : "\xEF\xBF\xBD", bytes ? bytes : 3);
+        used += bytes ? bytes : 3;
+        at += bytes ? bytes : 1;
+    }
+    return used;
 }
 
 static char lower(char c)

@@ -8,6 +8,10 @@
 /* Strict UTF-8: no overlong forms, no surrogates, nothing above U+10FFFF. NUL is allowed. */
 bool ccol__text_is_utf8(const char *text, size_t length);
 
+/* Copies text, each byte that is no part of strict UTF-8 as U+FFFD. Returns what it used of out, which
+ * holds 3 * length bytes; text may be the last of these. */
+size_t ccol__text_repair(char *out, const char *text, size_t length);
+
 /* ASCII, case-insensitive. */
 bool ccol__text_equal_nocase(const char *a, size_t a_length, const char *b);
 bool ccol__text_starts_nocase(const char *text, size_t length, const char *prefix);
