@@ -22,8 +22,9 @@ say() { printf '== %s\n' "$*"; }
 install_packages() {
   local missing=() package sudo=()
   local packages=(gcc g++ make cmake pkg-config libmicrohttpd-dev libcurl4-openssl-dev libyajl-dev libssl-dev zlib1g-dev
-    libisal-dev clang-14 libclang-rt-14-dev clang-format-14 pmccabe curl openssl man-db systemd
-    python3 python3-venv python3-pytest python3-requests python3-jsonschema python3-prometheus-client python3-mypy abigail-tools)
+    libisal-dev librabbitmq-dev clang-14 libclang-rt-14-dev clang-format-14 pmccabe curl openssl man-db systemd
+    python3 python3-venv python3-pytest python3-requests python3-jsonschema python3-prometheus-client python3-pika
+    python3-mypy abigail-tools)
   command -v npm > /dev/null || packages+=(nodejs npm) # for statsd and the benchmark's peers
   for package in "${packages[@]}"; do
     [ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2> /dev/null || true)" = installed ] || missing+=("$package")
@@ -81,7 +82,7 @@ else
   export CCOL_KILL_ROUNDS=${CCOL_KILL_ROUNDS:-200}
   build asan gcc -DCMAKE_BUILD_TYPE=Debug -DCCOL_SANITIZE=address,undefined && check asan -E '^(bench\.|e2e\.test_kill)'
   build clang clang-14 && check clang -E '^check\.|^e2e\.(contract|test_clients|test_health|test_bad_days|test_http)'
-  build zlib gcc -DCCOL_ISAL=OFF && check zlib -R '^(unit\.|e2e\.contract|e2e\.test_clients)'
+  build zlib gcc -DCCOL_ISAL=OFF -DCCOL_AMQP=OFF && check zlib -R '^(unit\.|e2e\.contract|e2e\.test_clients)'
   build tsan gcc -DCMAKE_BUILD_TYPE=Debug -DCCOL_SANITIZE=thread && without_aslr &&
     check tsan -R '^(unit\.|e2e\.contract|e2e\.test_(reload|storage_faults|systemd))' -E 'fail_nth'
 fi

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* From settings to running parts. */
-#include "settings/settings.h"
+#include "settings/assembly.h"
 
 #include "base/auto.h"
 #include "base/clock.h"
@@ -25,20 +25,19 @@
 /* In the order of the setting's choices. */
 static const ccol_ack acks[] = {CCOL_ACK_SPOOLED, CCOL_ACK_STORED, CCOL_ACK_QUEUED};
 
-static unsigned amount(const ccol_settings *settings, enum setting_id id)
+unsigned ccol__assembly_amount(const ccol_settings *settings, enum setting_id id)
 {
     uint64_t value = ccol__settings_amount(settings, id);
     return value > UINT_MAX ? UINT_MAX : (unsigned)value;
 }
 
-static bool switched_on(const ccol_settings *settings, enum setting_id id)
+bool ccol__assembly_switch(const ccol_settings *settings, enum setting_id id)
 {
     bool on = false;
     return ccol__value_switch(ccol__settings_value(settings, id), &on) && on;
 }
 
-/* Index of the word in its list of choices; 0 for what is none. */
-static unsigned choice(const ccol_settings *settings, enum setting_id id)
+unsigned ccol__assembly_choice(const ccol_settings *settings, enum setting_id id)
 {
     unsigned index = 0;
     const char *value = ccol__settings_value(settings, id);
@@ -51,8 +50,8 @@ static int open_log(ccol_settings *settings, ccol_error *err)
     static const enum log_format formats[] = {LOG_FORMAT_JSON, LOG_FORMAT_TEXT};
     if (settings->log_writer) return 0;
     struct log_writer_options options = {.fd = STDERR_FILENO,
-                                         .format = formats[choice(settings, SETTING_LOG_FORMAT)],
-                                         .level = levels[choice(settings, SETTING_LOG_LEVEL)],
+                                         .format = formats[ccol__assembly_choice(settings, SETTING_LOG_FORMAT)],
+                                         .level = levels[ccol__assembly_choice(settings, SETTING_LOG_LEVEL)],
                                          .program = PART,
                                          .host = ccol__settings_value(settings, SETTING_HOSTNAME)};
     return ccol__log_writer_new(&settings->log_writer, &options, err);
@@ -98,7 +97,7 @@ static int open_statsd(ccol_settings *settings, ccol_error *err)
     const char *host = ccol__settings_value(settings, SETTING_STATSD_HOST);
     if (settings->statsd || ccol__setting_is_off(SETTING_STATSD_HOST, host)) return 0;
     struct statsd_options options = {.host = host,
-                                     .port = amount(settings, SETTING_STATSD_PORT),
+                                     .port = ccol__assembly_amount(settings, SETTING_STATSD_PORT),
                                      .prefix = ccol__settings_value(settings, SETTING_STATSD_PREFIX),
                                      .host_tag = ccol__settings_value(settings, SETTING_HOSTNAME),
                                      .log = {ccol__log_writer_line, settings->log_writer}};
@@ -113,8 +112,8 @@ static int new_storage(const ccol_settings *settings, const char *name, size_t l
                                             .url = ccol__settings_value(settings, SETTING_UPSTREAM_URL),
                                             .token = ccol__settings_value(settings, SETTING_UPSTREAM_TOKEN),
                                             .ca_file = ccol__settings_value(settings, SETTING_UPSTREAM_CA_FILE),
-                                            .timeout_ms = amount(settings, SETTING_UPSTREAM_TIMEOUT),
-                                            .gzip = switched_on(settings, SETTING_UPSTREAM_GZIP)};
+                                            .timeout_ms = ccol__assembly_amount(settings, SETTING_UPSTREAM_TIMEOUT),
+                                            .gzip = ccol__assembly_switch(settings, SETTING_UPSTREAM_GZIP)};
     if (length == 8 && memcmp(name, "upstream", 8) == 0) return ccol_storage_new_upstream(out, &upstream, err);
     if (length == 2 && memcmp(name, "fs", 2) == 0) return ccol_storage_new_fs(out, &fs, err);
     if (length == 6 && memcmp(name, "sentry", 6) == 0) return ccol__settings_new_sentry(settings, out, err);
@@ -144,21 +143,15 @@ static int open_storage(const ccol_settings *settings, ccol_storage **out, ccol_
     return code;
 }
 
-static int open_publisher(ccol_settings *settings, ccol_publisher **out, ccol_error *err)
-{
-    if (ccol__setting_is_off(SETTING_PUBLISH, ccol__settings_value(settings, SETTING_PUBLISH))) return 0;
-    return ccol_publisher_new_log(out, ccol__log_writer_line, settings->log_writer, err);
-}
-
 /* Everything but the parts that have to be opened. */
 static void fill_options(ccol_settings *settings, ccol_collector_options *options)
 {
     *options = (ccol_collector_options){
         .size = sizeof *options,
-        .ack = acks[choice(settings, SETTING_ACK)],
+        .ack = acks[ccol__assembly_choice(settings, SETTING_ACK)],
         /* In every mode: what an earlier run left there is saved, and what `queued` still holds at the end is kept. */
         .spool_dir = ccol__settings_value(settings, SETTING_SPOOL_DIR),
-        .crashmovers = amount(settings, SETTING_CONCURRENT_CRASHMOVERS),
+        .crashmovers = ccol__assembly_amount(settings, SETTING_CONCURRENT_CRASHMOVERS),
         .spool_max_bytes = ccol__settings_amount(settings, SETTING_SPOOL_MAX_BYTES),
         .spool_max_reports = ccol__settings_amount(settings, SETTING_SPOOL_MAX_REPORTS),
         .spool_max_age_s = (unsigned)(ccol__settings_amount(settings, SETTING_SPOOL_MAX_AGE) / 1000u),
@@ -167,17 +160,17 @@ static void fill_options(ccol_settings *settings, ccol_collector_options *option
         .max_body = ccol__settings_amount(settings, SETTING_MAX_BODY),
         .max_inflated = ccol__settings_amount(settings, SETTING_MAX_INFLATED),
         .max_annotation = ccol__settings_amount(settings, SETTING_MAX_ANNOTATION),
-        .max_parts = amount(settings, SETTING_MAX_PARTS),
-        .max_part_headers = amount(settings, SETTING_MAX_PART_HEADERS),
-        .max_json_depth = amount(settings, SETTING_MAX_JSON_DEPTH),
-        .no_dump_checksums = !switched_on(settings, SETTING_DUMP_CHECKSUMS),
+        .max_parts = ccol__assembly_amount(settings, SETTING_MAX_PARTS),
+        .max_part_headers = ccol__assembly_amount(settings, SETTING_MAX_PART_HEADERS),
+        .max_json_depth = ccol__assembly_amount(settings, SETTING_MAX_JSON_DEPTH),
+        .no_dump_checksums = !ccol__assembly_switch(settings, SETTING_DUMP_CHECKSUMS),
         .submitter_token = ccol__settings_value(settings, SETTING_SUBMITTER_TOKEN),
         .crash_id_prefix = ccol__settings_value(settings, SETTING_CRASH_ID_PREFIX),
-        .save_attempts = amount(settings, SETTING_SAVE_ATTEMPTS),
-        .retry_first_ms = amount(settings, SETTING_RETRY_FIRST),
-        .retry_max_ms = amount(settings, SETTING_RETRY_MAX),
-        .check_period_ms = amount(settings, SETTING_CHECK_PERIOD),
-        .stall_after_ms = amount(settings, SETTING_STALL_AFTER),
+        .save_attempts = ccol__assembly_amount(settings, SETTING_SAVE_ATTEMPTS),
+        .retry_first_ms = ccol__assembly_amount(settings, SETTING_RETRY_FIRST),
+        .retry_max_ms = ccol__assembly_amount(settings, SETTING_RETRY_MAX),
+        .check_period_ms = ccol__assembly_amount(settings, SETTING_CHECK_PERIOD),
+        .stall_after_ms = ccol__assembly_amount(settings, SETTING_STALL_AFTER),
         .log = ccol__log_writer_line,
         .log_user = settings->log_writer,
         .metric = settings->statsd ? ccol__statsd_send : NULL,
@@ -199,7 +192,7 @@ int ccol_settings_open_collector(ccol_settings *settings, ccol_collector **out, 
     if (!fields) return ccol_fail(err, -ENOMEM, "CRASHCOLLECT_DISCARD_FIELDS");
     options.discard_fields = fields;
     code = open_storage(settings, &options.storage, err);
-    if (code == 0) code = open_publisher(settings, &options.publisher, err);
+    if (code == 0) code = ccol__assembly_open_publisher(settings, &options.publisher, err);
     if (code == 0)
         code = ccol_throttle_new_named(&options.throttle, ccol__settings_value(settings, SETTING_THROTTLE_RULES), err);
     if (code == 0) code = ccol_collector_new(out, &options, err);
@@ -244,15 +237,15 @@ int ccol_settings_start_server(ccol_settings *settings, ccol_collector *collecto
                                    .listen = fd_count ? NULL : listen,
                                    .listen_fds = fd_count ? fds : NULL,
                                    .listen_fd_count = fd_count,
-                                   .threads = amount(settings, SETTING_THREADS),
-                                   .connections = amount(settings, SETTING_CONNECTIONS),
+                                   .threads = ccol__assembly_amount(settings, SETTING_THREADS),
+                                   .connections = ccol__assembly_amount(settings, SETTING_CONNECTIONS),
                                    .tls_cert = ccol__settings_value(settings, SETTING_TLS_CERT),
                                    .tls_key = ccol__settings_value(settings, SETTING_TLS_KEY),
-                                   .header_timeout_ms = amount(settings, SETTING_LOAD_HEADER_TIMEOUT),
-                                   .body_timeout_ms = amount(settings, SETTING_LOAD_BODY_TIMEOUT),
-                                   .body_min_rate = amount(settings, SETTING_LOAD_MIN_RATE),
-                                   .body_grace_ms = amount(settings, SETTING_LOAD_GRACE),
-                                   .idle_timeout_ms = amount(settings, SETTING_LOAD_IDLE_TIMEOUT),
+                                   .header_timeout_ms = ccol__assembly_amount(settings, SETTING_LOAD_HEADER_TIMEOUT),
+                                   .body_timeout_ms = ccol__assembly_amount(settings, SETTING_LOAD_BODY_TIMEOUT),
+                                   .body_min_rate = ccol__assembly_amount(settings, SETTING_LOAD_MIN_RATE),
+                                   .body_grace_ms = ccol__assembly_amount(settings, SETTING_LOAD_GRACE),
+                                   .idle_timeout_ms = ccol__assembly_amount(settings, SETTING_LOAD_IDLE_TIMEOUT),
                                    .log = ccol__log_writer_line,
                                    .log_user = settings->log_writer};
     code = ccol_server_start(out, collector, health, &options, err);
@@ -276,7 +269,7 @@ static void log_leftovers(ccol_settings *settings, uint64_t count)
 {
     if (count == 0)
         log_line(settings, CCOL_LOG_INFO, "stopped; every accepted report is saved");
-    else if (acks[choice(settings, SETTING_ACK)] == CCOL_ACK_STORED)
+    else if (acks[ccol__assembly_choice(settings, SETTING_ACK)] == CCOL_ACK_STORED)
         log_line(settings, CCOL_LOG_WARNING,
                  "stopped; reports not saved: %" PRIu64 "; their clients were not told that they are accepted", count);
     else
@@ -289,7 +282,7 @@ uint64_t ccol_settings_stop(ccol_settings *settings, ccol_collector *collector, 
                             ccol_server *server)
 {
     if (!settings) return 0;
-    unsigned patience = amount(settings, SETTING_DRAIN_TIMEOUT);
+    unsigned patience = ccol__assembly_amount(settings, SETTING_DRAIN_TIMEOUT);
     uint64_t start = ccol__clock_monotonic_ms();
     ccol_server_stop(server, patience);
     ccol_health_free(health);

@@ -190,6 +190,12 @@ static void check_value(struct check *check, enum setting_id id, const char *val
     }
 }
 
+static bool is_set(const struct check *check, enum setting_id id)
+{
+    const char *value = ccol__settings_value(check->settings, id);
+    return value && *value;
+}
+
 static bool names_word(const char *list, const char *word)
 {
     const char *found;
@@ -206,19 +212,30 @@ static const struct need {
     const char *choice;
     enum setting_id needed;
 } needs[] = {
-    {SETTING_STORAGE, "upstream", SETTING_UPSTREAM_URL},
-    {SETTING_STORAGE, "sentry", SETTING_SENTRY_DSN},
+    {SETTING_STORAGE, "upstream", SETTING_UPSTREAM_URL}, {SETTING_STORAGE, "sentry", SETTING_SENTRY_DSN},
+    {SETTING_PUBLISH, "webhook", SETTING_WEBHOOK_URL},   {SETTING_PUBLISH, "pubsub", SETTING_PUBSUB_TOPIC},
+    {SETTING_PUBLISH, "amqp", SETTING_AMQP_URL},
 };
 
 static void check_needs(struct check *check)
 {
     for (size_t i = 0; i < sizeof needs / sizeof needs[0]; i++) {
         const struct need *need = &needs[i];
-        const char *value = ccol__settings_value(check->settings, need->needed);
-        if ((value && *value) || !names_word(ccol__settings_value(check->settings, need->chooser), need->choice))
+        if (is_set(check, need->needed) ||
+            !names_word(ccol__settings_value(check->settings, need->chooser), need->choice))
             continue;
         tell(check, need->chooser, "%s needs %s too", need->choice, ccol__setting_table[need->needed].variable);
     }
+}
+
+static void check_publish(struct check *check)
+{
+    const char *publish = ccol__settings_value(check->settings, SETTING_PUBLISH);
+    bool amqp = strcmp(publish, "amqp") == 0, pubsub = strcmp(publish, "pubsub") == 0;
+    if (amqp && is_set(check, SETTING_AMQP_QUEUE) == is_set(check, SETTING_AMQP_EXCHANGE))
+        tell(check, SETTING_PUBLISH, "amqp needs one of CRASHCOLLECT_AMQP_QUEUE and CRASHCOLLECT_AMQP_EXCHANGE");
+    if (pubsub && !is_set(check, SETTING_PUBSUB_KEY_FILE) && !is_set(check, SETTING_PUBSUB_EMULATOR))
+        tell(check, SETTING_PUBLISH, "pubsub needs the key of a service account, CRASHCOLLECT_PUBSUB_KEY_FILE");
 }
 
 /* What only shows when two settings are seen together. */
@@ -237,6 +254,7 @@ static void check_together(struct check *check)
     if (longest && ccol__settings_amount(settings, SETTING_RETRY_FIRST) > longest)
         tell(check, SETTING_RETRY_FIRST, "longer than the longest pause (CRASHCOLLECT_RETRY_MAX=%s); lower it",
              ccol__settings_value(settings, SETTING_RETRY_MAX));
+    check_publish(check);
     if (strcmp(ccol__settings_value(settings, SETTING_FS_ROOT), ccol__settings_value(settings, SETTING_SPOOL_DIR)) == 0)
         tell(check, SETTING_SPOOL_DIR, "the same folder as CRASHCOLLECT_FS_ROOT; give each its own");
 }

@@ -7,16 +7,14 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "base/text.h"
-#include "net/http_client.h"
+#include "net/http_answer.h"
 #include "report/report.h"
 #include "storage/storage.h"
 #include "storage/upstream_body.h"
 
-#define AGENT_MAX    1024
-#define ANSWER_MAX   4096
-#define ANSWER_SHOWN 100
-#define HEADERS_MAX  8
+#define AGENT_MAX   1024
+#define ANSWER_MAX  4096
+#define HEADERS_MAX 8
 
 struct upstream {
     struct http_client *client;
@@ -26,18 +24,10 @@ struct upstream {
     bool gzip;
 };
 
-/* Fills err with what the answer says in its first line. */
 static int answered(const struct upstream *upstream, const struct http_response *response, int code, const char *cure,
                     ccol_error *err)
 {
-    char body[ANSWER_SHOWN + 1];
-    size_t length = response->body.length;
-    const char *text = length ? response->body.data : "";
-    length = length ? strcspn(text, "\r\n") : 0;
-    ccol__text_for_log(body, sizeof body, text, length);
-    ccol_fail(err, code, "%s answered %d%s%s%s", upstream->url, response->status, *body ? " " : "", body, cure);
-    if (err) err->retry_after_s = ccol__http_response_retry_after(response);
-    return code;
+    return ccol__http_answer_fail(response, code, upstream->url, NULL, cure, err);
 }
 
 static bool body_starts(const struct http_response *response, const char *text)
@@ -177,9 +167,7 @@ static int verify(void *self, ccol_error *err)
 {
     int status;
     int code = ask(self, &status, err);
-    bool may_come_back = code == -ETIMEDOUT || code == -ECONNREFUSED || code == -ECONNRESET || code == -EHOSTUNREACH ||
-                         status >= 500 || status == 429;
-    return may_come_back ? 0 : code;
+    return ccol__http_may_come_back(code) || status >= 500 || status == 429 ? 0 : code;
 }
 
 static void destroy(void *self)
