@@ -18,7 +18,7 @@ ALLOWED = {
     "capture": "base",
     "keeper": "capture base",
     "monitor": "keeper capture collector report base",
-    "settings": "base report net storage queue publish collector http monitor",
+    "settings": "base report net storage queue publish collector http keeper monitor",
 }
 ONLY = {"microhttpd.h": {"http"}}  # headers that only these folders may include
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')

@@ -11,6 +11,7 @@ import sys
 
 SETTING = re.compile(r'^SETTING\((\w+), "([^"]*)", "([^"]*)", "([^"]*)", \w+, .*, (?:true|false), "(.*)"\)$', re.M)
 METRIC = re.compile(r'^METRIC\(\w+, \'(\w)\', "([^"]*)", "([^"]*)", "([^"]*)", "(.*)"\)$', re.M)
+ONLY = re.compile(r"^ONLY\((\w+), (COLLECTOR|MONITOR)\)", re.M)
 ALIAS = re.compile(r'^ *\{"(\w+)", SETTING_(\w+), FORM_\w+\}', re.M)
 KINDS = {"c": "counter", "g": "gauge", "t": "timing", "h": "histogram"}
 
@@ -43,14 +44,14 @@ def sections(page):
     return dict(zip(parts[1::2], parts[2::2]))
 
 
-def check_help(settings, text, mistakes):
+def check_help(settings, text, more, mistakes):
     flat = words(text)
     for _, option, argument, default, about in settings:
         shown = default.strip("()")
         expected = f"--{option} {argument} {about}" + (f" [{shown}]" if shown else "")
         if words(expected) not in flat:
             mistakes.append(f"--help does not say: {expected}")
-    known = {option for _, option, *_ in settings} | {"config", "check-config", "help", "version"}
+    known = {option for _, option, *_ in settings} | more
     for option in re.findall(r"^  --([a-z0-9-]+)", text, re.M):
         if option not in known:
             mistakes.append(f"--help names --{option}, which the table does not have")
@@ -60,7 +61,7 @@ def check_help(settings, text, mistakes):
     mistakes.extend(f"--help: too long, or blanks at the end: {line!r}" for line in too_long)
 
 
-def check_options(settings, page, mistakes):
+def check_options(settings, page, more, mistakes):
     found = items(page["OPTIONS"])
     heads = {re.match(r"Fl -([a-z0-9-]+)", head).group(1): head for head in found}
     for _, option, argument, default, about in settings:
@@ -74,7 +75,7 @@ def check_options(settings, page, mistakes):
         expected = f"{about}." + (f" Default: {default.strip('()')}." if default else "")
         if not found[head].startswith(words(expected)):
             mistakes.append(f"man page: --{option} should begin: {expected}")
-    for option in heads.keys() - {"config", "check-config", "help", "version"}:
+    for option in heads.keys() - more:
         mistakes.append(f"man page: --{option} is not in the table")
 
 
@@ -100,11 +101,19 @@ def check_metrics(metrics, page, mistakes):
     mistakes.extend(f"man page: {name} is no metric of the table" for name in found)
 
 
+def check_shared(settings, page, mistakes):
+    """crashcollect-run(1) names those settings of crashcollectd(8) that it does not share."""
+    named = re.findall(r"^\.Fl -([a-z0-9-]+)", page["SHARED OPTIONS"], re.M)
+    wanted = [option for _, option, *_ in settings]
+    mistakes.extend(f"crashcollect-run.1: --{option} is not named as crashcollectd's" for option in wanted if option not in named)
+    mistakes.extend(f"crashcollect-run.1: --{option} is not crashcollectd's alone" for option in named if option not in wanted)
+
+
 def check_sample(settings, text, mistakes):
     defaults = {f"CRASHCOLLECT_{name}": default for name, _, _, default, _ in settings}
     for name, value in re.findall(r"^#?(CRASHCOLLECT_\w+)=(.*)$", text, re.M):
         if defaults.get(name) != value:
-            mistakes.append(f"crashcollectd.env: {name}={value} is not the default {defaults.get(name)}")
+            mistakes.append(f"sample: {name}={value} is not the default {defaults.get(name)}")
 
 
 def check_program(program, mistakes):
@@ -134,8 +143,9 @@ def check_program(program, mistakes):
 
 
 def main():
-    program = str(pathlib.Path(sys.argv[1]).resolve())
-    top = pathlib.Path(sys.argv[2] if len(sys.argv) > 2 else pathlib.Path(__file__).parent.parent)
+    program, runner = (str(pathlib.Path(argument).resolve()) for argument in sys.argv[1:3])
+    top = pathlib.Path(__file__).parent.parent
+    more = {"config", "check-config", "help", "version"}
     settings = SETTING.findall((top / "lib/settings/settings_table.h").read_text())
     metrics = METRIC.findall((top / "lib/base/metric_table.h").read_text())
     aliases = ALIAS.findall((top / "lib/settings/aliases.c").read_text())
@@ -150,9 +160,19 @@ def main():
     for name, option, *_ in settings:
         if name.lower().replace("_", "-") != option:
             mistakes.append(f"CRASHCOLLECT_{name} and --{option} are not the same name")
+    only = dict(ONLY.findall((top / "lib/settings/program_table.h").read_text()))
+    collector = [row for row in settings if only.get(row[0]) != "MONITOR"]
+    monitor = [row for row in settings if only.get(row[0]) == "MONITOR"]
+    shared = [row for row in collector if row[0] not in only]
     text = subprocess.run([program, "--help"], capture_output=True, text=True, check=True, timeout=60).stdout
-    check_help(settings, text, mistakes)
-    check_options(settings, page, mistakes)
+    check_help(collector, text, more, mistakes)
+    check_options(collector, page, more, mistakes)
+    text = subprocess.run([runner, "--help"], capture_output=True, text=True, check=True, timeout=60).stdout
+    run_page = sections((top / "examples/crashcollect-run/crashcollect-run.1").read_text())
+    check_help(shared + monitor, text, more | {"self-test"}, mistakes)
+    check_options(monitor, run_page, more | {"self-test"}, mistakes)
+    check_shared([row for row in collector if row[0] in only], run_page, mistakes)
+    check_sample(shared + monitor, (top / "examples/crashcollect-run/crashcollect-run.env").read_text(), mistakes)
     check_aliases(aliases, page, mistakes)
     check_metrics(metrics, page, mistakes)
     check_sample(settings, (folder / "crashcollectd.env").read_text(), mistakes)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* crashcollectd: receives crash reports over HTTP, keeps them safe and hands them to a storage. All of it is the
  * library's work; here are the command line, the signals and systemd. */
+#include "option_help.h"
 #include "queue_command.h"
 #include "rules_command.h"
 #include "systemd.h"
@@ -18,9 +19,6 @@
 
 enum { EXIT_WRONG_USAGE = 2 };
 
-#define HELP_COLUMN 36
-#define HELP_WIDTH  100
-
 struct command_line {
     bool help, version, check;
     char **rest; /* the arguments without those three */
@@ -34,47 +32,6 @@ struct service {
     ccol_server *server;
 };
 
-/* Prints words from column HELP_COLUMN on, also in the lines after the first. */
-static void print_wrapped(const char *text)
-{
-    int at = HELP_COLUMN;
-    while (*text) {
-        int length = (int)strcspn(text, " ");
-        if (at + length > HELP_WIDTH)
-            at = printf("\n%*s", HELP_COLUMN, "") - 1;
-        else if (at > HELP_COLUMN)
-            at += printf(" ");
-        at += printf("%.*s", length, text);
-        text += length + (text[length] == ' ');
-    }
-    putchar('\n');
-}
-
-static void print_option(const char *option, const char *argument, const char *help)
-{
-    int used = printf("  --%s%s%s", option, argument[0] ? " " : "", argument);
-    if (used >= HELP_COLUMN) used = printf("\n") - 1;
-    printf("%*s", HELP_COLUMN - used, "");
-    print_wrapped(help);
-}
-
-static void print_setting(void *user, const ccol_setting *setting)
-{
-    (void)user;
-    char text[512];
-    const char *fallback = setting->default_text;
-    int length = (int)strlen(fallback);
-    if (fallback[0] == '(') {
-        fallback++;
-        length -= 2;
-    }
-    if (length)
-        snprintf(text, sizeof text, "%s [%.*s]", setting->help, length, fallback);
-    else
-        snprintf(text, sizeof text, "%s", setting->help);
-    print_option(setting->option, setting->argument, text);
-}
-
 static int print_help(const ccol_settings *settings)
 {
     puts("usage: crashcollectd [--OPTION VALUE]...\n"
@@ -86,12 +43,12 @@ static int print_help(const ccol_settings *settings)
          "Each option is a setting that can also be given as a variable, in the environment or in a file: --data-dir\n"
          "is CRASHCOLLECT_DATA_DIR. Options override the environment, which overrides the file. Defaults in "
          "brackets.\n");
-    ccol_settings_each(settings, print_setting, NULL);
+    option_help_print_settings(settings);
     putchar('\n');
-    print_option("config", "FILE", "Read settings from lines of the form KEY=value");
-    print_option("check-config", "", "Check all settings, tell every mistake, and exit");
-    print_option("help", "", "Print this text and exit");
-    print_option("version", "", "Print the version and exit");
+    option_help_print("config", "FILE", "Read settings from lines of the form KEY=value");
+    option_help_print("check-config", "", "Check all settings, tell every mistake, and exit");
+    option_help_print("help", "", "Print this text and exit");
+    option_help_print("version", "", "Print the version and exit");
     puts("\n"
          "Exit status: 0 stopped as asked; 1 could not start, or --check-config found mistakes; 2 wrong usage.");
     return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;

@@ -14,6 +14,15 @@ typedef struct ccol_settings ccol_settings;
 CCOL_API int ccol_settings_new(ccol_settings **out, ccol_error *err);
 CCOL_API void ccol_settings_free(ccol_settings *settings);
 
+/* Whose settings they are: a program's --help, options and checks know only its own; variables of the other one are not
+ * mistaken for typing errors. */
+typedef enum ccol_program {
+    CCOL_PROGRAM_COLLECTOR = 0, /* crashcollectd */
+    CCOL_PROGRAM_MONITOR        /* crashcollect-run */
+} ccol_program;
+/* Before anything is read; without it they are crashcollectd's. */
+CCOL_API void ccol_settings_set_program(ccol_settings *settings, ccol_program program);
+
 /* Each source overrides those read before it; programs read the file, then the environment, then the options.
  * Mistakes (an unknown name, a value that is none) do not end the reading: they are kept and told by _check. */
 CCOL_API int ccol_settings_read_environment(ccol_settings *settings, ccol_error *err);
@@ -55,6 +64,15 @@ CCOL_API int ccol_settings_reload(ccol_settings *settings, ccol_collector *colle
  * they stay in the spool. */
 CCOL_API uint64_t ccol_settings_stop(ccol_settings *settings, ccol_collector *collector, ccol_health *health,
                                      ccol_server *server);
+/* Runs a program (argv, NULL-terminated) and watches it as crashcollect-run does: this process becomes its keeper, with
+ * a shipper beside it, until the program has ended; *wait_status is what waitpid said of it. For a process without
+ * other threads; afterwards all signals are blocked. On an error *wait_status is that of a shell where the program
+ * could not be executed (127 << 8: there is none, else 126 << 8), and -1 where it was not even tried, as nothing can be
+ * watched here. */
+CCOL_API int ccol_settings_watch(ccol_settings *settings, char *const *argv, int *wait_status, ccol_error *err);
+/* Tries on this machine what ccol_settings_watch needs, and tells each result in one line. Returns how many ways there
+ * are to catch a crash; 0: nothing can be watched. For a process without other threads. */
+CCOL_API int ccol_settings_self_test(ccol_settings *settings, void (*tell)(void *user, const char *line), void *user);
 /* Writes one log line where the settings send the library's own. */
 CCOL_API void ccol_settings_log(ccol_settings *settings, ccol_level level, const char *text);
 

@@ -120,8 +120,7 @@ int ccol__keeper_new(struct keeper **out, const struct keeper_options *options, 
         if (code) ccol_fail(err, code, "cannot prepare the keeper");
     }
     if (code) {
-        ccol__folder_remove(&keeper->folder);
-        ccol__keeper_free(keeper);
+        ccol__keeper_discard(keeper);
         return code;
     }
     snprintf(keeper->state->executable, sizeof keeper->state->executable, "%s", options->argv[0]);
@@ -148,6 +147,12 @@ void ccol__keeper_free(struct keeper *keeper)
     free(keeper->envp);
     free(keeper->environment_text);
     free(keeper);
+}
+
+void ccol__keeper_discard(struct keeper *keeper)
+{
+    ccol__folder_remove(&keeper->folder);
+    ccol__keeper_free(keeper);
 }
 
 int ccol__keeper_wake_fd(const struct keeper *keeper)
@@ -337,6 +342,7 @@ static void finish(struct keeper *keeper)
 
 int ccol__keeper_run(struct keeper *keeper, int *wait_status, ccol_error *err)
 {
+    *wait_status = -1;
     int code = ccol__keeper_open_signals(keeper, err);
     keeper->state->keeper_pid = (int32_t)getpid();
     ccol__proc_read_of(0, "cgroup", keeper->scratch->own_cgroup, sizeof keeper->scratch->own_cgroup, NULL);
@@ -349,6 +355,7 @@ int ccol__keeper_run(struct keeper *keeper, int *wait_status, ccol_error *err)
     if (code) {
         atomic_store(&keeper->state->phase, HANDOVER_ENDED);
         ccol__folder_remove(&keeper->folder);
+        if (keeper->executed) *wait_status = (code == -ENOENT ? 127 : 126) << 8;
         return code;
     }
     while (!keeper->app_ended || has_children(keeper))

@@ -67,11 +67,13 @@ struct keeper;
 
 /* Makes the hand-over folder and everything the keeper needs, but starts nothing. */
 int ccol__keeper_new(struct keeper **out, const struct keeper_options *options, ccol_error *err);
-/* Starts the app, watches it to its end and returns 0 with its wait status; the caller then dies likewise. Errors: the
- * app could not be started (-ENOENT: no such program, others: it could not be executed), or no mode works. All signals
- * are blocked when it returns. One call per keeper, in a process without other threads. */
+/* Starts the app, watches it to its end and returns 0 with its wait status; the caller then dies likewise. On an error
+ * *wait_status is 127 << 8 (no such program) or 126 << 8 where the app could not be executed, and -1 where it was not
+ * tried. All signals are blocked when it returns. One call per keeper, in a process without other threads. */
 int ccol__keeper_run(struct keeper *keeper, int *wait_status, ccol_error *err);
 void ccol__keeper_free(struct keeper *keeper);
+/* Frees one that never ran, and removes its folder. */
+void ccol__keeper_discard(struct keeper *keeper);
 
 /* The wake descriptor and folder for who ships; both are the keeper's. */
 int ccol__keeper_wake_fd(const struct keeper *keeper);

@@ -45,7 +45,8 @@ struct keeper {
     sigset_t mask_before;
     enum capture_mode mode;
     pid_t app;
-    bool executed, app_ended;
+    bool executed; /* or tried to */
+    bool app_ended;
     bool gives_up; /* asked to end while it waits for others at the end */
     uint64_t alive_ms;
     uint32_t end_flags; /* enum control_flags */

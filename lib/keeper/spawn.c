@@ -271,6 +271,7 @@ static int start_child(struct keeper *keeper, struct start *start, ccol_error *e
     process->seized = keeper->mode == CAPTURE_PTRACE;
     if (process->seized) ccol__tracees_add_thread(&keeper->tracees, pid, process);
     if (write(start->go_write, "", 1) != 1) return ccol_fail(err, -errno, "cannot start the app");
+    keeper->executed = true;
     code = wait_for_exec(keeper, start->error_read);
     if (code) return ccol_fail(err, code, "cannot execute %s", keeper->options.argv[0]);
     return 0;
@@ -288,9 +289,6 @@ int ccol__keeper_spawn(struct keeper *keeper, ccol_error *err)
     }
     close_start(&start);
     close_app_ends(keeper);
-    if (code == 0) {
-        keeper->executed = true;
-        keeper->state->phase = HANDOVER_RUNNING;
-    }
+    if (code == 0) keeper->state->phase = HANDOVER_RUNNING;
     return code;
 }

@@ -18,7 +18,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PART       "crashcollectd" /* also the name of the program in log lines */
 #define FIELDS_MAX 1024
 #define FDS_MAX    64
 
@@ -52,7 +51,7 @@ static int open_log(ccol_settings *settings, ccol_error *err)
     struct log_writer_options options = {.fd = STDERR_FILENO,
                                          .format = formats[ccol__assembly_choice(settings, SETTING_LOG_FORMAT)],
                                          .level = levels[ccol__assembly_choice(settings, SETTING_LOG_LEVEL)],
-                                         .program = PART,
+                                         .program = ccol__settings_program(settings),
                                          .host = ccol__settings_value(settings, SETTING_HOSTNAME)};
     return ccol__log_writer_new(&settings->log_writer, &options, err);
 }
@@ -60,7 +59,7 @@ static int open_log(ccol_settings *settings, ccol_error *err)
 void ccol_settings_log(ccol_settings *settings, ccol_level level, const char *text)
 {
     if (settings && text && open_log(settings, NULL) == 0)
-        ccol__log_writer_line(settings->log_writer, level, PART, "", text);
+        ccol__log_writer_line(settings->log_writer, level, ccol__settings_program(settings), "", text);
 }
 
 static void log_line(ccol_settings *settings, ccol_level level, const char *format, ...) CCOL_PRINTF(3, 4);
@@ -72,7 +71,7 @@ static void log_line(ccol_settings *settings, ccol_level level, const char *form
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    ccol__log_writer_line(settings->log_writer, level, PART, "", text);
+    ccol__log_writer_line(settings->log_writer, level, ccol__settings_program(settings), "", text);
 }
 
 static void log_setting(void *user, const ccol_setting *setting)

@@ -144,7 +144,12 @@ static bool is_host(const char *value)
 static void check_value(struct check *check, enum setting_id id, const char *value)
 {
     bool on;
+    uint64_t mask;
     switch (ccol__setting_table[id].type) {
+    case TYPE_SIGNALS:
+        if (!ccol__value_signals(value, &mask))
+            tell(check, id, "not a list of signals; give names such as SEGV,ABRT,KILL");
+        break;
     case TYPE_SIZE:
     case TYPE_TIME:
     case TYPE_NUMBER:
@@ -269,6 +274,7 @@ int ccol_settings_check(const ccol_settings *settings, void (*tell_one)(void *us
     }
     for (unsigned i = 0; i < SETTING_COUNT; i++) {
         const char *value = ccol__settings_value(settings, (enum setting_id)i);
+        if (!ccol__settings_has(settings, (enum setting_id)i)) continue;
         if (value && !ccol__setting_is_off((enum setting_id)i, value)) check_value(&check, (enum setting_id)i, value);
     }
     check_needs(&check);

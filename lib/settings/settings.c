@@ -15,6 +15,9 @@
 #include <unistd.h>
 
 #define LOG_FLUSH_MS 2000
+#ifndef CCOL_PRELOAD_LIBRARY
+#define CCOL_PRELOAD_LIBRARY "/usr/lib/crashcollect-preload.so"
+#endif
 
 const struct setting ccol__setting_table[SETTING_COUNT] = {
 #define SETTING(id, option, argument, fallback, type, least, most, secret, help)                                       \
@@ -22,6 +25,24 @@ const struct setting ccol__setting_table[SETTING_COUNT] = {
 #include "settings/settings_table.h"
 #undef SETTING
 };
+
+/* The programs that have a setting, as bits. */
+enum { COLLECTOR = 1 << CCOL_PROGRAM_COLLECTOR, MONITOR = 1 << CCOL_PROGRAM_MONITOR };
+static const unsigned char only[SETTING_COUNT] = {
+#define ONLY(id, program) [SETTING_##id] = program,
+#include "settings/program_table.h"
+#undef ONLY
+};
+
+bool ccol__settings_has(const ccol_settings *settings, enum setting_id id)
+{
+    return !only[id] || only[id] & 1u << settings->program;
+}
+
+const char *ccol__settings_program(const ccol_settings *settings)
+{
+    return settings->program == CCOL_PROGRAM_MONITOR ? "crashcollect-run" : "crashcollectd";
+}
 
 static int replace(char **place, char *text)
 {
@@ -53,6 +74,8 @@ static int find_defaults(ccol_settings *settings)
     int code = replace(&settings->values[SETTING_HOSTNAME].found, strdup(host));
     if (!code)
         code = replace(&settings->values[SETTING_LOG_FORMAT].found, strdup(isatty(STDERR_FILENO) ? "text" : "json"));
+    if (!code) code = replace(&settings->values[SETTING_LOG_LEVEL].found, strdup("info"));
+    if (!code) code = replace(&settings->values[SETTING_PRELOAD_LIBRARY].found, strdup(CCOL_PRELOAD_LIBRARY));
     if (!code) code = replace(&settings->values[SETTING_DATA_DIR].found, strdup("./crashcollect-data"));
     return code ? code : find_folders(settings);
 }
@@ -66,6 +89,18 @@ int ccol_settings_new(ccol_settings **out, ccol_error *err)
     }
     *out = settings;
     return 0;
+}
+
+void ccol_settings_set_program(ccol_settings *settings, ccol_program program)
+{
+    if (!settings) return;
+    settings->program = program;
+    char *level = settings->values[SETTING_LOG_LEVEL].found;
+    if (level && program == CCOL_PROGRAM_MONITOR) {
+        /* stderr is the program's: only what somebody should act upon is said there */
+        char *warning = strdup("warning");
+        if (warning) replace(&settings->values[SETTING_LOG_LEVEL].found, warning);
+    }
 }
 
 static void lines_fini(struct lines *lines)
@@ -225,6 +260,7 @@ void ccol_settings_each(const ccol_settings *settings, void (*each)(void *user, 
 {
     for (unsigned i = 0; settings && each && i < SETTING_COUNT; i++) {
         const struct setting *it = &ccol__setting_table[i];
+        if (!ccol__settings_has(settings, (enum setting_id)i)) continue;
         const char *value = ccol__settings_value(settings, (enum setting_id)i);
         if (!value) value = "";
         ccol_setting told = {.size = sizeof told,

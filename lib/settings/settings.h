@@ -24,6 +24,7 @@ enum setting_type {
     TYPE_PATH,
     TYPE_PREFIX,
     TYPE_RULES,
+    TYPE_SIGNALS, /* names with commas between them */
     TYPE_SIZE,
     TYPE_SWITCH,
     TYPE_TEXT,
@@ -57,6 +58,7 @@ struct log_writer;
 struct statsd;
 struct ccol_settings {
     struct setting_value values[SETTING_COUNT];
+    ccol_program program;
     struct lines mistakes, notes; /* notes: foreign variables that mean nothing here */
     struct log_writer *log_writer;
     struct statsd *statsd;
@@ -68,6 +70,10 @@ int ccol__settings_new_sentry(const ccol_settings *settings, struct ccol_storage
 /* The words of a list as C strings with NULL behind them, all in one allocation; NULL: memory. */
 const char **ccol__settings_split(const char *list);
 
+/* Has the program of these settings that one? */
+bool ccol__settings_has(const ccol_settings *settings, enum setting_id id);
+/* "crashcollectd" or "crashcollect-run". */
+const char *ccol__settings_program(const ccol_settings *settings);
 /* Id of a setting by its variable or option, or -1. */
 int ccol__setting_find(const char *name);
 /* The variable nearest to a misspelt one (for names in lower case the option), or NULL if none is near. */

@@ -4,6 +4,7 @@
 
 #include "base/auto.h"
 #include "base/buffer.h"
+#include "settings/values.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -33,8 +34,8 @@ static void tell_unknown(ccol_settings *settings, const char *name, const char *
     if (near)
         ccol__lines_add(&settings->mistakes, "%.100s: no such setting (%s); did you mean %s?", name, source, near);
     else
-        ccol__lines_add(&settings->mistakes, "%.100s: no such setting (%s); `crashcollectd --help` lists them all",
-                        name, source);
+        ccol__lines_add(&settings->mistakes, "%.100s: no such setting (%s); `%s --help` lists them all", name, source,
+                        ccol__settings_program(settings));
 }
 
 /* 1: the name is known; 0: it is not; -ENOMEM */
@@ -159,16 +160,24 @@ static int unknown_option(const char *name, ccol_error *err)
 }
 
 /* The setting of an option's name, -1 for "config", -2 for none. */
-static int option_id(const char *name)
+static int option_id(const ccol_settings *settings, const char *name)
 {
     if (strcmp(name, "config") == 0) return -1;
     int id = strncmp(name, PREFIX, sizeof PREFIX - 1) == 0 ? -1 : ccol__setting_find(name);
-    return id < 0 ? -2 : id;
+    return id < 0 || !ccol__settings_has(settings, (enum setting_id)id) ? -2 : id;
+}
+
+/* A switch needs no word to be on. */
+static bool is_bare_switch(int id, const char *next)
+{
+    bool on;
+    return id >= 0 && ccol__setting_table[id].type == TYPE_SWITCH && (!next || !ccol__value_switch(next, &on));
 }
 
 /* Takes one option and its value, which follows it or stands behind "="; *at moves past both. 0: taken, 1: no option.
  */
-static int next_option(int argc, char *const *argv, int *at, struct option *out, ccol_error *err)
+static int next_option(const ccol_settings *settings, int argc, char *const *argv, int *at, struct option *out,
+                       ccol_error *err)
 {
     if (*at >= argc || argv[*at][0] != '-' || !argv[*at][1]) return 1;
     if (argv[*at][1] != '-') return ccol_fail(err, CCOL_EFORMAT, "unknown option %.60s", argv[*at]);
@@ -177,10 +186,12 @@ static int next_option(int argc, char *const *argv, int *at, struct option *out,
     const char *equals = strchrnul(text, '=');
     auto_free char *name = strndup(text, (size_t)(equals - text));
     if (!name) return ccol_fail(err, -ENOMEM, "options");
-    out->id = option_id(name);
+    out->id = option_id(settings, name);
     if (out->id < -1) return unknown_option(name, err);
     if (*equals) {
         out->value = equals + 1;
+    } else if (is_bare_switch(out->id, *at < argc ? argv[*at] : NULL)) {
+        out->value = "on";
     } else if (*at < argc) {
         out->value = argv[(*at)++];
     } else {
@@ -196,7 +207,7 @@ int ccol_settings_read_options(ccol_settings *settings, int argc, char *const *a
     struct option option;
     int code;
     *next = 1;
-    while ((code = next_option(argc, argv, next, &option, err)) == 0) {
+    while ((code = next_option(settings, argc, argv, next, &option, err)) == 0) {
         if (option.id >= 0) continue;
         code = ccol_settings_read_file(settings, option.value, err);
         if (code) return code;
@@ -205,7 +216,7 @@ int ccol_settings_read_options(ccol_settings *settings, int argc, char *const *a
     code = ccol_settings_read_environment(settings, err);
     if (code) return code;
     *next = 1;
-    while (next_option(argc, argv, next, &option, err) == 0) {
+    while (next_option(settings, argc, argv, next, &option, err) == 0) {
         if (option.id < 0) continue;
         code = ccol__settings_put(settings, (enum setting_id)option.id, option.value, NULL);
         if (code) return ccol_fail(err, code, "options");

@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 
+#include <signal.h>
 #include <string.h>
 
 #define BLANKS " \t"
@@ -87,6 +88,33 @@ bool ccol__value_choice(const char *choices, const char *word, size_t length, un
         choice += span + 1;
     }
     return false;
+}
+
+/* Number of a signal by its name, or 0. */
+static int signal_named(const char *name, size_t length)
+{
+    if (length > 3 && memcmp(name, "SIG", 3) == 0) {
+        name += 3;
+        length -= 3;
+    }
+    for (int number = 1; number < SIGRTMIN; number++) {
+        const char *known = sigabbrev_np(number);
+        if (known && strlen(known) == length && memcmp(known, name, length) == 0) return number;
+    }
+    return 0;
+}
+
+bool ccol__value_signals(const char *text, uint64_t *mask)
+{
+    const char *word;
+    size_t length;
+    *mask = 0;
+    for (const char *at = text; (word = ccol__value_next_word(&at, &length));) {
+        int number = signal_named(word, length);
+        if (!number) return false;
+        *mask |= UINT64_C(1) << (number - 1);
+    }
+    return *mask != 0;
 }
 
 const char *ccol__value_next_word(const char **at, size_t *length)

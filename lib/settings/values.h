@@ -15,6 +15,9 @@ bool ccol__value_time(const char *text, uint64_t *out);
 /* on, off, true, false, yes, no, 1, 0 in any case. */
 bool ccol__value_switch(const char *text, bool *out);
 
+/* Names of signals with commas between them, with or without SIG: bit N - 1 of *mask for signal N. */
+bool ccol__value_signals(const char *text, uint64_t *mask);
+
 /* Is the word (of that length) one of the words in "a|b|c"? *index: which one. */
 bool ccol__value_choice(const char *choices, const char *word, size_t length, unsigned *index);
 
