@@ -45,6 +45,11 @@ struct submission {
 int ccol__collector_accept(ccol_collector *collector, ccol_report *report, const ccol_decision *decision,
                            const char *chosen_id, struct submission *submission, ccol_error *err);
 
+/* ccol_collector_submit under a valid crash id of the caller's choice: a report that may be submitted twice is then
+ * kept once. NULL: under one of the collector's. */
+int ccol__collector_submit_as(ccol_collector *collector, ccol_report *report, const char *chosen_id,
+                              ccol_receipt *receipt, ccol_error *err);
+
 /* Waits until the latch that a done callback sets is set; without threads of the collector's own, by doing the work. */
 void ccol__collector_wait(ccol_collector *collector, struct latch *latch);
 

@@ -134,8 +134,8 @@ int ccol__collector_accept(ccol_collector *collector, ccol_report *report, const
     return 0;
 }
 
-static int start_submission(ccol_collector *collector, ccol_report *report, struct submission *submission,
-                            ccol_error *err)
+static int start_submission(ccol_collector *collector, ccol_report *report, const char *chosen_id,
+                            struct submission *submission, ccol_error *err)
 {
     if (!report) return ccol_fail(err, -EINVAL, "there is no report to submit");
     bool again = report->sealed && report->refused;
@@ -151,7 +151,7 @@ static int start_submission(ccol_collector *collector, ccol_report *report, stru
     ccol_decision decision;
     code = ccol__collector_decide(collector, report, &decision);
     if (code) return ccol_fail(err, code, "no memory for the report");
-    return ccol__collector_accept(collector, report, &decision, NULL, submission, err);
+    return ccol__collector_accept(collector, report, &decision, chosen_id, submission, err);
 }
 
 struct async_submission {
@@ -176,7 +176,7 @@ int ccol_collector_submit_async(ccol_collector *collector, ccol_report *report, 
     async->submission = (struct submission){.done = async_done, .user = async};
     async->done = done;
     async->user = user;
-    int code = start_submission(collector, report, &async->submission, err);
+    int code = start_submission(collector, report, NULL, &async->submission, err);
     if (code) free(async);
     return code;
 }
@@ -209,14 +209,15 @@ void ccol__collector_wait(ccol_collector *collector, struct latch *latch)
     ccol__latch_wait(latch);
 }
 
-int ccol_collector_submit(ccol_collector *collector, ccol_report *report, ccol_receipt *receipt, ccol_error *err)
+int ccol__collector_submit_as(ccol_collector *collector, ccol_report *report, const char *chosen_id,
+                              ccol_receipt *receipt, ccol_error *err)
 {
     struct waiting_submission waiting = {.submission = {.done = waiting_done, .user = &waiting}};
     if (ccol__save_queue_is_own_thread(ccol__collector_queue(collector)))
         return ccol_fail(err, -EDEADLK, "a callback or a storage cannot wait for its own thread: use submit_async");
     ccol__latch_init(&waiting.latch);
     ccol__collector_ref(collector); /* a callback may free it */
-    int code = start_submission(collector, report, &waiting.submission, err);
+    int code = start_submission(collector, report, chosen_id, &waiting.submission, err);
     if (!code) {
         ccol__collector_wait(collector, &waiting.latch);
         code = waiting.code ? ccol_fail(err, waiting.code, "%s", waiting.text) : 0;
@@ -225,6 +226,11 @@ int ccol_collector_submit(ccol_collector *collector, ccol_report *report, ccol_r
     ccol__latch_fini(&waiting.latch);
     ccol__collector_unref(collector);
     return code;
+}
+
+int ccol_collector_submit(ccol_collector *collector, ccol_report *report, ccol_receipt *receipt, ccol_error *err)
+{
+    return ccol__collector_submit_as(collector, report, NULL, receipt, err);
 }
 
 void ccol_collector_stats_get(const ccol_collector *collector, ccol_collector_stats *out)

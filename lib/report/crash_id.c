@@ -10,18 +10,25 @@
 
 #define DIGIT_AT (CRASH_ID_LENGTH - 7)
 
-bool ccol__crash_id_make(char id[CRASH_ID_LENGTH + 1], int throttle_digit, int64_t received_us)
+void ccol__crash_id_derive(char id[CRASH_ID_LENGTH + 1], const uint8_t digest[16], int throttle_digit, int64_t at_us)
 {
     uint8_t bytes[16];
-    if (!ccol__random_bytes(bytes, sizeof bytes)) return false;
+    memcpy(bytes, digest, sizeof bytes);
     bytes[6] = (uint8_t)((bytes[6] & 0x0f) | 0x40);
     bytes[8] = (uint8_t)((bytes[8] & 0x3f) | 0x80);
     char hex[2 * sizeof bytes + 1];
     ccol__hex(hex, bytes, sizeof bytes);
-    struct civil now;
-    ccol__clock_civil(received_us, &now);
+    struct civil day;
+    ccol__clock_civil(at_us, &day);
     snprintf(id, CRASH_ID_LENGTH + 1, "%.8s-%.4s-%.4s-%.4s-%.5s%d%02u%02u%02u", hex, hex + 8, hex + 12, hex + 16,
-             hex + 20, throttle_digit, (unsigned)now.year % 100u, (unsigned)now.month % 100u, (unsigned)now.day % 100u);
+             hex + 20, throttle_digit, (unsigned)day.year % 100u, (unsigned)day.month % 100u, (unsigned)day.day % 100u);
+}
+
+bool ccol__crash_id_make(char id[CRASH_ID_LENGTH + 1], int throttle_digit, int64_t received_us)
+{
+    uint8_t bytes[16];
+    if (!ccol__random_bytes(bytes, sizeof bytes)) return false;
+    ccol__crash_id_derive(id, bytes, throttle_digit, received_us);
     return true;
 }
 

@@ -10,6 +10,8 @@
 
 /* false: the kernel gave no random bytes. */
 bool ccol__crash_id_make(char id[CRASH_ID_LENGTH + 1], int throttle_digit, int64_t received_us);
+/* The same from the digest of what makes a crash the one it is: equal digests of a day make equal ids. */
+void ccol__crash_id_derive(char id[CRASH_ID_LENGTH + 1], const uint8_t digest[16], int throttle_digit, int64_t at_us);
 /* As posted by clients: lower-case hex groups 8-4-4-4-6, throttle digit 0 or 1, six digits. */
 bool ccol__crash_id_valid(const char *text, size_t length);
 /* "20YYMMDD" of a valid id. */
