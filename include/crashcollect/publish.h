@@ -42,6 +42,19 @@ typedef struct ccol_webhook_options {
 } ccol_webhook_options;
 CCOL_API int ccol_publisher_new_webhook(ccol_publisher **out, const ccol_webhook_options *options, ccol_error *err);
 
+/* A queue of Amazon SQS. At start the message "test" is sent, as Antenna does; consumers must ignore it. */
+typedef struct ccol_sqs_options {
+    size_t size;
+    const char *queue;         /* required: its name, or its URL */
+    const char *region;        /* default us-east-1 */
+    const char *endpoint_url;  /* another place that speaks SQS's JSON; default: of the queue's URL, or of the region */
+    const char *access_key_id; /* default: keys are looked for as AWS's tools do */
+    const char *secret_access_key;
+    const char *ca_file, *proxy;
+    unsigned timeout_ms;
+} ccol_sqs_options;
+CCOL_API int ccol_publisher_new_sqs(ccol_publisher **out, const ccol_sqs_options *options, ccol_error *err);
+
 /* A topic of Google Cloud Pub/Sub. At start the message "test" is sent, as Antenna does; consumers must ignore it. */
 typedef struct ccol_pubsub_options {
     size_t size;

@@ -35,6 +35,19 @@ static int open_webhook(ccol_settings *settings, ccol_publisher **out, ccol_erro
     return ccol_publisher_new_webhook(out, &options, err);
 }
 
+static int open_sqs(ccol_settings *settings, ccol_publisher **out, ccol_error *err)
+{
+    const ccol_sqs_options options = {.size = sizeof options,
+                                      .queue = text(settings, SETTING_SQS_QUEUE),
+                                      .region = text(settings, SETTING_SQS_REGION),
+                                      .endpoint_url = text(settings, SETTING_SQS_ENDPOINT_URL),
+                                      .access_key_id = text(settings, SETTING_SQS_ACCESS_KEY_ID),
+                                      .secret_access_key = text(settings, SETTING_SQS_SECRET_ACCESS_KEY),
+                                      .ca_file = text(settings, SETTING_PUBLISH_CA_FILE),
+                                      .timeout_ms = timeout_ms(settings)};
+    return ccol_publisher_new_sqs(out, &options, err);
+}
+
 static int open_pubsub(ccol_settings *settings, ccol_publisher **out, ccol_error *err)
 {
     const ccol_pubsub_options options = {.size = sizeof options,
@@ -63,7 +76,7 @@ static int open_amqp(ccol_settings *settings, ccol_publisher **out, ccol_error *
 int ccol__assembly_open_publisher(ccol_settings *settings, ccol_publisher **out, ccol_error *err)
 {
     /* In the order of the setting's choices. */
-    static int (*const openers[])(ccol_settings *, ccol_publisher **,
-                                  ccol_error *) = {open_nobody, open_log, open_webhook, open_pubsub, open_amqp};
+    static int (*const openers[])(ccol_settings *, ccol_publisher **, ccol_error *) = {
+        open_nobody, open_log, open_webhook, open_sqs, open_pubsub, open_amqp};
     return openers[ccol__assembly_choice(settings, SETTING_PUBLISH)](settings, out, err);
 }

@@ -217,9 +217,14 @@ static const struct need {
     const char *choice;
     enum setting_id needed;
 } needs[] = {
-    {SETTING_STORAGE, "upstream", SETTING_UPSTREAM_URL}, {SETTING_STORAGE, "sentry", SETTING_SENTRY_DSN},
-    {SETTING_PUBLISH, "webhook", SETTING_WEBHOOK_URL},   {SETTING_PUBLISH, "pubsub", SETTING_PUBSUB_TOPIC},
+    /* clang-format off */
+    {SETTING_STORAGE, "upstream", SETTING_UPSTREAM_URL},
+    {SETTING_STORAGE, "sentry", SETTING_SENTRY_DSN},
+    {SETTING_PUBLISH, "webhook", SETTING_WEBHOOK_URL},
+    {SETTING_PUBLISH, "sqs", SETTING_SQS_QUEUE},
+    {SETTING_PUBLISH, "pubsub", SETTING_PUBSUB_TOPIC},
     {SETTING_PUBLISH, "amqp", SETTING_AMQP_URL},
+    /* clang-format on */
 };
 
 static void check_needs(struct check *check)
