@@ -7,6 +7,7 @@
 #include <crashcollect/collector.h>
 #include <crashcollect/error.h>
 #include <crashcollect/health.h>
+#include <crashcollect/incident.h>
 #include <crashcollect/log.h>
 #include <crashcollect/publish.h>
 #include <crashcollect/report.h>

@@ -27,6 +27,7 @@ struct command_line {
 
 struct service {
     ccol_settings *settings;
+    char mistake[400]; /* the first one in them */
     ccol_collector *collector;
     ccol_health *health;
     ccol_server *server;
@@ -88,14 +89,14 @@ static void print_mistake(void *user, const char *mistake)
 
 static void log_mistake(void *user, const char *mistake)
 {
-    ccol_settings_log(user, CCOL_LOG_ERROR, mistake);
+    struct service *service = user;
+    ccol_settings_log(service->settings, CCOL_LOG_ERROR, mistake);
+    if (!service->mistake[0]) snprintf(service->mistake, sizeof service->mistake, "%s", mistake);
 }
 
 static int fail_start(struct service *service, const char *cause)
 {
-    char text[512];
-    snprintf(text, sizeof text, "Unhandled startup exception: %s", cause);
-    ccol_settings_log(service->settings, CCOL_LOG_ERROR, text);
+    ccol_settings_report_failure(service->settings, cause);
     return EXIT_FAILURE;
 }
 
@@ -104,8 +105,7 @@ static int start(struct service *service)
     ccol_error err = {0};
     char sockets[256];
     if (systemd_listen(sockets, sizeof sockets)) ccol_settings_set(service->settings, "listen", sockets, NULL);
-    int mistakes = ccol_settings_check(service->settings, log_mistake, service->settings);
-    if (mistakes > 0) return fail_start(service, mistakes == 1 ? "a setting is wrong" : "several settings are wrong");
+    if (ccol_settings_check(service->settings, log_mistake, service) > 0) return fail_start(service, service->mistake);
     if (ccol_settings_open_collector(service->settings, &service->collector, &err) != 0 ||
         ccol_settings_open_health(service->settings, service->collector, &service->health, &err) != 0 ||
         ccol_settings_start_server(service->settings, service->collector, service->health, &service->server, &err) != 0)

@@ -2,6 +2,7 @@
 #ifndef CRASHCOLLECT_COLLECTOR_H
 #define CRASHCOLLECT_COLLECTOR_H
 
+#include <crashcollect/incident.h>
 #include <crashcollect/publish.h>
 #include <crashcollect/storage.h>
 #include <crashcollect/throttle.h>
@@ -62,6 +63,8 @@ typedef struct ccol_collector_options {
     void *log_user;
     ccol_metric_fn metric;
     void *metric_user;
+    ccol_incident_fn incident; /* errors that nobody handles; ccol_reporter_report sends them to Sentry */
+    void *incident_user;
 } ccol_collector_options;
 
 typedef struct ccol_receipt {

@@ -18,9 +18,11 @@ typedef struct ccol_health_options {
 
 typedef struct ccol_health_request {
     size_t size;
-    const char *method;        /* "GET", ... */
-    const char *path;          /* without query string */
-    const char *authorization; /* header value or NULL */
+    const char *method;         /* "GET", ... */
+    const char *path;           /* without query string */
+    const char *authorization;  /* header value or NULL */
+    const ccol_header *headers; /* all of them, for the incident that /__broken__ makes; default: none */
+    size_t header_count;
 } ccol_health_request;
 
 CCOL_API int ccol_health_new(ccol_health **out, ccol_collector *collector, const ccol_health_options *options,

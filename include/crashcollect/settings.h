@@ -51,6 +51,10 @@ CCOL_API void ccol_settings_each(const ccol_settings *settings, void (*each)(voi
 CCOL_API int ccol_settings_check(const ccol_settings *settings, void (*tell)(void *user, const char *mistake),
                                  void *user);
 
+/* A start failed: logs it as a line with "Unhandled startup exception", and sends it to Sentry if there is a DSN, for
+ * which it waits at most five seconds. */
+CCOL_API void ccol_settings_report_failure(ccol_settings *settings, const char *cause);
+
 /* Build what the settings say. Each fails on the first cause with its text; call _check first. */
 CCOL_API int ccol_settings_open_collector(ccol_settings *settings, ccol_collector **out, ccol_error *err);
 CCOL_API int ccol_settings_open_health(ccol_settings *settings, ccol_collector *collector, ccol_health **out,

@@ -31,6 +31,7 @@ struct ccol_collector {
     atomic_bool closing;
     ccol_collector_options options; /* with defaults filled in; strings are copies */
     struct log log;
+    struct incidents incidents;
     struct metrics *metrics;
     struct crash_pool *pool;
     struct save_queue *queue;
@@ -93,6 +94,11 @@ struct metrics *ccol__collector_metrics(ccol_collector *collector)
 const struct log *ccol__collector_log(const ccol_collector *collector)
 {
     return &collector->log;
+}
+
+const struct incidents *ccol__collector_incidents(const ccol_collector *collector)
+{
+    return &collector->incidents;
 }
 
 struct crash_pool *ccol__collector_pool(ccol_collector *collector)
@@ -230,6 +236,7 @@ static int make_queue(ccol_collector *collector, ccol_error *err)
                                        .stall_after_ms = options->stall_after_ms,
                                        .pool = collector->pool,
                                        .log = &collector->log,
+                                       .incidents = &collector->incidents,
                                        .metrics = collector->metrics,
                                        .owner = thread_owner(collector)};
     return ccol__save_queue_new(&collector->queue, &queue, err);
@@ -257,6 +264,7 @@ static int assemble(ccol_collector *collector, ccol_error *err)
 {
     const ccol_collector_options *options = &collector->options;
     collector->log = (struct log){.write = options->log, .user = options->log_user};
+    collector->incidents = (struct incidents){.tell = options->incident, .user = options->incident_user};
     collector->pool = ccol__crash_pool_new(options->memory_budget);
     int code =
         collector->pool ? ccol__metrics_new(&collector->metrics, options->metric, options->metric_user) : -ENOMEM;

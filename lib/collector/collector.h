@@ -5,6 +5,7 @@
 
 #include <crashcollect/collector.h>
 
+#include "base/incident.h"
 #include "base/latch.h"
 #include "base/log.h"
 #include "base/metrics.h"
@@ -16,6 +17,7 @@ void ccol__collector_unref(ccol_collector *collector);
 
 struct metrics *ccol__collector_metrics(ccol_collector *collector);
 const struct log *ccol__collector_log(const ccol_collector *collector);
+const struct incidents *ccol__collector_incidents(const ccol_collector *collector);
 struct crash_pool *ccol__collector_pool(ccol_collector *collector);
 const ccol_collector_options *ccol__collector_options(const ccol_collector *collector);
 uint64_t ccol__collector_max_body(const ccol_collector *collector);

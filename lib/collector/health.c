@@ -128,6 +128,13 @@ static void answer_broken(ccol_health *health, const ccol_health_request *reques
     }
     ccol__log(ccol__collector_log(health->collector), CCOL_LOG_ERROR, "health", "",
               "Unhandled exception: /__broken__ was asked for");
+    const ccol_incident incident = {.type = "Exception",
+                                    .part = "health",
+                                    .method = request->method,
+                                    .path = request->path,
+                                    .headers = request->headers,
+                                    .header_count = request->headers ? request->header_count : 0};
+    ccol__incident(ccol__collector_incidents(health->collector), &incident, "intentional exception");
     ccol__reply_text(reply, 500, REPLY_JSON, "{\"title\": \"500 Internal Server Error\"}");
 }
 

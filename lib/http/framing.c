@@ -111,3 +111,24 @@ const char *ccol__framing_read(struct MHD_Connection *connection, const char *ve
     out->expects_continue = out->expects_continue && !old;
     return NULL;
 }
+
+struct listing {
+    ccol_header *out;
+    size_t count;
+};
+
+static enum MHD_Result list_field(void *user, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+    struct listing *listing = user;
+    (void)kind;
+    if (listing->count == FRAMING_HEADERS_MAX) return MHD_NO;
+    listing->out[listing->count++] = (ccol_header){name, value ? value : ""};
+    return MHD_YES;
+}
+
+size_t ccol__framing_headers(struct MHD_Connection *connection, ccol_header out[FRAMING_HEADERS_MAX])
+{
+    struct listing listing = {.out = out};
+    MHD_get_connection_values(connection, MHD_HEADER_KIND, list_field, &listing);
+    return listing.count;
+}

@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <crashcollect/incident.h>
+
 struct MHD_Connection;
 
 struct framing {
@@ -13,6 +15,11 @@ struct framing {
     bool expects_continue;
     const char *content_type, *content_encoding, *user_agent, *authorization; /* NULL: absent */
 };
+
+#define FRAMING_HEADERS_MAX 64
+/* The header fields as they came, at most FRAMING_HEADERS_MAX; they live as long as the request. Returns their number.
+ */
+size_t ccol__framing_headers(struct MHD_Connection *connection, ccol_header out[FRAMING_HEADERS_MAX]);
 
 /* Reads the headers of a request whose headers are complete. Returns NULL, or why the request must be refused: what
  * two servers in a row could read differently is how requests are smuggled past the first. */

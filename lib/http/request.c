@@ -174,7 +174,14 @@ static enum MHD_Result begin(struct handling *handling, struct MHD_Connection *m
     request->left = problem ? -1 : framing.content_length;
     request->expects_continue = framing.expects_continue;
     if (problem) return refuse_framing(request, problem) ? answer_early(request, true) : MHD_NO;
-    switch (ccol__route(handling->health, method, url, framing.authorization, &request->reply)) {
+    ccol_header headers[FRAMING_HEADERS_MAX];
+    const struct route_request routed = {.method = method,
+                                         .url = url,
+                                         .authorization = framing.authorization,
+                                         .headers = headers,
+                                         .header_count =
+                                             strncmp(url, "/__", 3) == 0 ? ccol__framing_headers(mhd, headers) : 0};
+    switch (ccol__route(handling->health, &routed, &request->reply)) {
     case ROUTE_SUBMIT:
         return begin_upload(request, &framing);
     case ROUTE_ANSWERED:

@@ -48,16 +48,19 @@ static enum route route_submit(const char *method, ccol_reply *reply)
     return route;
 }
 
-enum route ccol__route(ccol_health *health, const char *method, const char *url, const char *authorization,
-                       ccol_reply *reply)
+enum route ccol__route(ccol_health *health, const struct route_request *given, ccol_reply *reply)
 {
-    const char *path = path_of(url);
+    const char *path = path_of(given->url), *method = given->method;
     if (!is_method(method))
         return answered(reply, 400, "{\"title\": \"Bad request\", \"description\": \"Invalid HTTP method\"}");
     if (strcmp(path, "/submit") == 0) return route_submit(method, reply);
 
-    ccol_health_request request = {
-        .size = sizeof(request), .method = method, .path = path, .authorization = authorization};
+    ccol_health_request request = {.size = sizeof(request),
+                                   .method = method,
+                                   .path = path,
+                                   .authorization = given->authorization,
+                                   .headers = given->headers,
+                                   .header_count = given->header_count};
     memset(reply, 0, sizeof(*reply));
     reply->size = sizeof(*reply);
     if (health && ccol_health_answer(health, &request, reply)) return reply->body ? ROUTE_ANSWERED : ROUTE_FAILED;

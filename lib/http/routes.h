@@ -11,7 +11,12 @@ enum route {
     ROUTE_FAILED    /* memory is out */
 };
 
-enum route ccol__route(ccol_health *health, const char *method, const char *url, const char *authorization,
-                       ccol_reply *reply);
+struct route_request {
+    const char *method, *url, *authorization;
+    const ccol_header *headers;
+    size_t header_count;
+};
+
+enum route ccol__route(ccol_health *health, const struct route_request *request, ccol_reply *reply);
 
 #endif

@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "net/http_client.h"
 
+#define ENVELOPE_ID_SIZE    33
 #define ENVELOPE_ITEMS_MAX  128
 #define ENVELOPE_PIECES_MAX (2 * ENVELOPE_ITEMS_MAX + 2)
 

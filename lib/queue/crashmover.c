@@ -25,6 +25,14 @@ static void end_call(struct mover *mover)
     atomic_store(&mover->in_call, NULL);
 }
 
+/* Tells who wants to know of errors that nobody handles. */
+static void tell_incident(const struct save_queue *queue, const struct queue_entry *entry, const char *part, int code,
+                          const char *what, const char *why)
+{
+    const ccol_incident incident = {.part = part, .code = code, .crash_id = entry->id};
+    ccol__incident(queue->options.incidents, &incident, "%s: %s", what, why);
+}
+
 static void drop_report(struct queue_entry *entry)
 {
     ccol_report_unref(entry->report);
@@ -169,6 +177,11 @@ static void put_off(struct mover *mover, struct task *task, const ccol_error *er
               "failed, attempt %u, will be tried again: %s", task->attempts + 1, err->text);
     ccol__metrics_count(queue->options.metrics, METRIC_RETRY,
                         saving ? "save_crash_exception.count" : "publish_crash_exception.count");
+    /* Once per report, when what a submitter's patience would be is over; the reporter keeps an outage from flooding.
+     */
+    if (task->attempts + 1 == queue->options.save_attempts)
+        tell_incident(queue, task->entry, saving ? "crashmover.save" : "crashmover.publish", err->code,
+                      "it keeps failing, and is tried on", err->text);
     pthread_mutex_lock(&queue->lock);
     if (saving) queue->counts.save_errors++;
     note_failure(queue, mover->outlet, err);
@@ -193,6 +206,8 @@ static void refuse(struct mover *mover, struct task *task, ccol_report *report, 
     }
     ccol__log(queue->options.log, CCOL_LOG_ERROR, "crashmover.save", entry->id, "%s: %s",
               kept ? "moved to the quarantine (failed/)" : "dropped", reason);
+    tell_incident(queue, entry, "crashmover.save", CCOL_EREJECTED,
+                  kept ? "a report was moved to the quarantine" : "a report was dropped", reason);
     ccol__metrics_count(queue->options.metrics, METRIC_SAVE_DROPPED, NULL);
     if (kept) ccol__metrics_count(queue->options.metrics, METRIC_QUARANTINED, metric_reason);
     ccol__save_queue_answer(queue, entry, CCOL_EREJECTED, reason);
@@ -214,9 +229,11 @@ static void give_up_damaged(struct mover *mover, struct task *task, const char *
     bool first = !entry->given_up;
     entry->given_up = true;
     pthread_mutex_unlock(&queue->lock);
-    if (first)
+    if (first) {
+        tell_incident(queue, entry, "spool", CCOL_EFORMAT, "a report in the spool is damaged", why);
         ccol__spool_set_aside(queue->spool, entry->place.segment, entry->place.offset, entry->place.bytes, entry->id,
                               why);
+    }
     close_task(mover, task);
 }
 
@@ -329,6 +346,7 @@ static void publish(struct mover *mover, struct task *task)
         ccol__metrics_count(queue->options.metrics, METRIC_PUBLISH_DROPPED, NULL);
         ccol__log(queue->options.log, CCOL_LOG_ERROR, "crashmover.publish", entry->id, "saved but never published: %s",
                   err.text);
+        tell_incident(queue, entry, "crashmover.publish", code, "a crash id was never published", err.text);
     } else if (entry->publish) {
         note_success(queue, mover->outlet);
         pthread_mutex_lock(&queue->lock);

@@ -7,6 +7,7 @@
 #include <crashcollect/publish.h>
 #include <crashcollect/storage.h>
 
+#include "base/incident.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/worker.h"
@@ -28,6 +29,7 @@ struct save_queue_options {
     unsigned save_attempts, retry_first_ms, retry_max_ms, stall_after_ms;
     struct crash_pool *pool;
     const struct log *log;
+    const struct incidents *incidents;
     struct metrics *metrics;
     struct worker_owner owner; /* of its threads; the last one to leave may free the queue */
 };

@@ -174,6 +174,8 @@ static void fill_options(ccol_settings *settings, ccol_collector_options *option
         .log_user = settings->log_writer,
         .metric = settings->statsd ? ccol__statsd_send : NULL,
         .metric_user = settings->statsd,
+        .incident = settings->reporter ? ccol_reporter_report : NULL,
+        .incident_user = settings->reporter,
     };
 }
 
@@ -184,6 +186,7 @@ int ccol_settings_open_collector(ccol_settings *settings, ccol_collector **out, 
     if (code) return code;
     log_settings(settings);
     code = open_statsd(settings, err);
+    if (!code) code = ccol__settings_open_reporter(settings, err);
     if (code) return code;
     ccol_collector_options options;
     fill_options(settings, &options);

@@ -112,6 +112,7 @@ static void lines_fini(struct lines *lines)
 void ccol_settings_free(ccol_settings *settings)
 {
     if (!settings) return;
+    ccol__settings_close_reporter(settings);
     ccol__statsd_free(settings->statsd);
     ccol__log_writer_free(settings->log_writer, LOG_FLUSH_MS);
     for (unsigned i = 0; i < SETTING_COUNT; i++) {

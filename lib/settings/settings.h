@@ -62,8 +62,13 @@ struct ccol_settings {
     struct lines mistakes, notes; /* notes: foreign variables that mean nothing here */
     struct log_writer *log_writer;
     struct statsd *statsd;
+    ccol_reporter *reporter;
 };
 
+/* Opens settings->reporter if there is a DSN and own errors are wanted; needs the log writer. */
+int ccol__settings_open_reporter(ccol_settings *settings, ccol_error *err);
+/* Gives what it still has to send two seconds. */
+void ccol__settings_close_reporter(ccol_settings *settings);
 struct ccol_storage;
 /* The storage that the SENTRY settings describe. */
 int ccol__settings_new_sentry(const ccol_settings *settings, struct ccol_storage **out, ccol_error *err);

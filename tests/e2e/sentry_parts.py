@@ -140,7 +140,7 @@ class Stub:
     def note(self, handler, body, action):
         with self.lock:
             self.requests.append((time.time(), handler.path, dict(handler.headers.items()), body))
-            if not body:
+            if not body or not handler.path.endswith("/envelope/"):
                 return
             raw = gzip.decompress(body) if handler.headers.get("Content-Encoding") == "gzip" else body
             envelope = Envelope(raw)

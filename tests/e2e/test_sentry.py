@@ -23,7 +23,8 @@ ANNOTATIONS = {"ProductName": "App", "Version": "1.2", "Custom": "value", "Email
 
 
 def sentry(dsn, **more):
-    return {"CRASHCOLLECT_STORAGE": "sentry", "CRASHCOLLECT_SENTRY_DSN": dsn, **FAST, **more}
+    return {"CRASHCOLLECT_STORAGE": "sentry", "CRASHCOLLECT_SENTRY_DSN": dsn, "CRASHCOLLECT_SENTRY_OWN_ERRORS": "off",
+            **FAST, **more}
 
 
 @pytest.fixture
