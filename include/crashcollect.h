@@ -4,6 +4,7 @@
 #define CRASHCOLLECT_H
 
 #include <crashcollect/api.h>
+#include <crashcollect/capture.h>
 #include <crashcollect/collector.h>
 #include <crashcollect/error.h>
 #include <crashcollect/health.h>

@@ -22,12 +22,15 @@ void ccol__notes_init(struct notes *notes, int32_t pid);
 /* 0; -EINVAL: no name; -E2BIG: too long; -ENOSPC: no free place; -EBUSY: the same name is being written right now. A
  * value of NULL takes the annotation away. */
 int ccol__notes_annotate(struct notes *notes, const char *name, const char *value);
+/* Copies the annotations of another process's notes (after fork). */
+void ccol__notes_inherit(struct notes *notes, const struct notes *from);
 /* level is one of syslog's numbers; a longer text is cut. The oldest give way. */
 void ccol__notes_breadcrumb(struct notes *notes, int64_t time_us, int level, const char *category, const char *text,
                             size_t length);
 void ccol__notes_log(struct notes *notes, int64_t time_us, int level, const char *text, size_t length);
 
-/* The read side; what is handed to a callback lives until it returns and is NUL-terminated. Oldest first. */
+/* The read side. memory is aligned to 8. What is handed to a callback lives until it returns and is NUL-terminated.
+ * Oldest first. */
 struct notes_events {
     void (*annotation)(void *user, const char *name, const char *value);
     void (*breadcrumb)(void *user, int64_t time_us, int level, const char *category, const char *text, size_t length);
