@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "settings/settings.h"
+#include "settings/assembly.h"
 
 #include "net/dsn.h"
 #include "net/http_client.h"
@@ -124,6 +124,12 @@ static void check_readable(struct check *check, enum setting_id id, const char *
     if (access(value, R_OK) != 0) tell(check, id, "cannot be read: %s", ccol_strerror(-errno));
 }
 
+static void check_patterns(struct check *check, enum setting_id id, const char *value)
+{
+    ccol_error err;
+    if (ccol__assembly_check_patterns(id, value, &err) != 0) tell(check, id, "%s", err.text);
+}
+
 static void check_rules(struct check *check, enum setting_id id, const char *value)
 {
     ccol_throttle *throttle;
@@ -176,6 +182,9 @@ static void check_value(struct check *check, enum setting_id id, const char *val
         break;
     case TYPE_FILE:
         check_readable(check, id, value);
+        break;
+    case TYPE_PATTERNS:
+        check_patterns(check, id, value);
         break;
     case TYPE_HOST:
         if (!is_host(value)) tell(check, id, "not a host; give a name or an address, without a port");

@@ -75,6 +75,7 @@ static int find_defaults(ccol_settings *settings)
     if (!code)
         code = replace(&settings->values[SETTING_LOG_FORMAT].found, strdup(isatty(STDERR_FILENO) ? "text" : "json"));
     if (!code) code = replace(&settings->values[SETTING_LOG_LEVEL].found, strdup("info"));
+    if (!code) code = replace(&settings->values[SETTING_SPOOL_SEGMENT_BYTES].found, strdup("64MiB"));
     if (!code) code = replace(&settings->values[SETTING_PRELOAD_LIBRARY].found, strdup(CCOL_PRELOAD_LIBRARY));
     if (!code) code = replace(&settings->values[SETTING_DATA_DIR].found, strdup("./crashcollect-data"));
     return code ? code : find_folders(settings);
@@ -95,12 +96,11 @@ void ccol_settings_set_program(ccol_settings *settings, ccol_program program)
 {
     if (!settings) return;
     settings->program = program;
-    char *level = settings->values[SETTING_LOG_LEVEL].found;
-    if (level && program == CCOL_PROGRAM_MONITOR) {
-        /* stderr is the program's: only what somebody should act upon is said there */
-        char *warning = strdup("warning");
-        if (warning) replace(&settings->values[SETTING_LOG_LEVEL].found, warning);
-    }
+    if (program != CCOL_PROGRAM_MONITOR) return;
+    /* stderr is the program's: only what somebody should act upon is said there */
+    replace(&settings->values[SETTING_LOG_LEVEL].found, strdup("warning"));
+    /* one spool per run, which holds few reports */
+    replace(&settings->values[SETTING_SPOOL_SEGMENT_BYTES].found, strdup("8MiB"));
 }
 
 static void lines_fini(struct lines *lines)

@@ -22,6 +22,7 @@ enum setting_type {
     TYPE_LIST,
     TYPE_NUMBER,
     TYPE_PATH,
+    TYPE_PATTERNS, /* a file of regular expressions */
     TYPE_PREFIX,
     TYPE_RULES,
     TYPE_SIGNALS, /* names with commas between them */
