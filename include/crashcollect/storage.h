@@ -2,6 +2,7 @@
 #ifndef CRASHCOLLECT_STORAGE_H
 #define CRASHCOLLECT_STORAGE_H
 
+#include <crashcollect/log.h>
 #include <crashcollect/report.h>
 
 CCOL_BEGIN
@@ -88,6 +89,33 @@ typedef struct ccol_upstream_options {
     bool gzip;                   /* compress what is sent */
 } ccol_upstream_options;
 CCOL_API int ccol_storage_new_upstream(ccol_storage **out, const ccol_upstream_options *options, ccol_error *err);
+
+/* An S3 bucket, of AWS or of any server that speaks its protocol. A crash has the keys v2/raw_crash/ID[0:3]/YYYYMMDD/ID
+ * (layout v1: v1/raw_crash/YYYYMMDD/ID), v1/dump_names/ID and v1/NAME/ID for each file, where upload_file_minidump is
+ * called dump; the raw crash comes last. Each object is one PUT of at most 5 GiB; a larger file is refused for good,
+ * and so is a report with a file that is really called dump beside its minidump. */
+typedef struct ccol_s3_options {
+    size_t size;
+    const char *bucket;       /* required */
+    const char *region;       /* default us-east-1; another one that the server names is used and remembered */
+    const char *endpoint_url; /* http or https; default AWS's of the region */
+    /* Default: as AWS's tools find them, the environment, shared files, web identity, container, instance. */
+    const char *access_key_id, *secret_access_key, *session_token;
+    const char *layout;          /* "v2" (default) or "v1" */
+    const char *addressing;      /* "path", "virtual", or "auto" (default): path with an endpoint of one's own */
+    const char *payload_signing; /* "always", or "auto" (default): over https only where a file's hash is known */
+    const char *server_side_encryption; /* "AES256" or "aws:kms"; default: what the bucket does */
+    const char *kms_key_id;
+    const char *storage_class;   /* "STANDARD_IA", ... */
+    const char *headers;         /* more of each PUT: "x-amz-NAME: VALUE", with newlines or ';' between them */
+    const char *ca_file;         /* PEM; only what it holds is trusted then, by STS too; default: the system's CAs */
+    const char *proxy;           /* a URL, or "off"; default: the environment (https_proxy, no_proxy, ...) */
+    unsigned connect_timeout_ms; /* default 5000 */
+    unsigned timeout_ms;         /* of one request, and a second more for each MiB of it; default 60000 */
+    ccol_log_fn log;             /* told where keys come from, of another region, of a wrong clock */
+    void *log_user;
+} ccol_s3_options;
+CCOL_API int ccol_storage_new_s3(ccol_storage **out, const ccol_s3_options *options, ccol_error *err);
 
 /* Several at once (at most 32). A collector serves each on its own: one that fails, hangs or asks to be left alone
  * holds up no other and makes none save twice. What one refuses for good goes into quarantine, and the others keep it.

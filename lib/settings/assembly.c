@@ -115,6 +115,7 @@ static int new_storage(const ccol_settings *settings, const char *name, size_t l
                                             .gzip = ccol__assembly_switch(settings, SETTING_UPSTREAM_GZIP)};
     if (length == 8 && memcmp(name, "upstream", 8) == 0) return ccol_storage_new_upstream(out, &upstream, err);
     if (length == 2 && memcmp(name, "fs", 2) == 0) return ccol_storage_new_fs(out, &fs, err);
+    if (length == 2 && memcmp(name, "s3", 2) == 0) return ccol__settings_new_s3(settings, out, err);
     if (length == 6 && memcmp(name, "sentry", 6) == 0) return ccol__settings_new_sentry(settings, out, err);
     if (length == 4 && memcmp(name, "null", 4) == 0) return ccol_storage_new_null(out, err);
     return ccol_fail(err, CCOL_EFORMAT, "CRASHCOLLECT_STORAGE: \"%.*s\" is unknown", (int)length, name);

@@ -227,6 +227,7 @@ static const struct need {
     enum setting_id needed;
 } needs[] = {
     /* clang-format off */
+    {SETTING_STORAGE, "s3", SETTING_S3_BUCKET},
     {SETTING_STORAGE, "upstream", SETTING_UPSTREAM_URL},
     {SETTING_STORAGE, "sentry", SETTING_SENTRY_DSN},
     {SETTING_PUBLISH, "webhook", SETTING_WEBHOOK_URL},

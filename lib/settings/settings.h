@@ -73,6 +73,8 @@ void ccol__settings_close_reporter(ccol_settings *settings);
 struct ccol_storage;
 /* The storage that the SENTRY settings describe. */
 int ccol__settings_new_sentry(const ccol_settings *settings, struct ccol_storage **out, ccol_error *err);
+/* The storage that the S3 settings describe. */
+int ccol__settings_new_s3(const ccol_settings *settings, struct ccol_storage **out, ccol_error *err);
 /* The words of a list as C strings with NULL behind them, all in one allocation; NULL: memory. */
 const char **ccol__settings_split(const char *list);
 
