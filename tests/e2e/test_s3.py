@@ -13,6 +13,7 @@ import threading
 
 import pytest
 
+from fake_s3 import FakeS3
 from harness import CRASH_ID, Daemon, Reply, eventually, multipart
 from radosgw import Radosgw
 
@@ -375,3 +376,32 @@ def test_a_server_that_says_slow_down(secure_server, daemon_factory):
     all_saved(daemon)
     check_bucket(secure_server, bucket, crashes)
     assert "503" in daemon.log_text()
+
+
+def test_a_server_that_breaks_in_every_way(daemon_factory):
+    """Half of its answers are none: everything is there in the end, and nothing that was not sent."""
+    server, other = FakeS3(misbehaves=0.5), FakeS3(misbehaves=0)
+    server.other = other
+    try:
+        daemon = daemon_factory(env={
+            "CRASHCOLLECT_STORAGE": "s3", "CRASHCOLLECT_S3_BUCKET": "b", "CRASHCOLLECT_S3_ENDPOINT_URL": server.url,
+            "AWS_ACCESS_KEY_ID": "ID", "AWS_SECRET_ACCESS_KEY": "very-secret", "CRASHCOLLECT_LOG_LEVEL": "debug",
+            "CRASHCOLLECT_S3_TIMEOUT": "700ms", "CRASHCOLLECT_CONCURRENT_CRASHMOVERS": "16",
+            "CRASHCOLLECT_RETRY_FIRST": "20ms", "CRASHCOLLECT_RETRY_MAX": "100ms"})
+        crashes = crowd(daemon, 80)
+        all_saved(daemon)
+        daemon.stop()
+        assert not server.errors and not other.errors
+        assert all(server.done.values()), server.done
+        objects = {**server.objects, **other.objects}
+        for crash_id, files in crashes.items():
+            raw = json.loads(objects.pop(f"/b/v2/raw_crash/{crash_id[:3]}/20{crash_id[-6:]}/{crash_id}"))
+            assert raw["uuid"] == crash_id
+            assert json.loads(objects.pop(f"/b/v1/dump_names/{crash_id}")) == sorted(files)
+            for name, digest in files.items():
+                data = objects.pop(f"/b/v1/{'dump' if name == 'upload_file_minidump' else name}/{crash_id}")
+                assert hashlib.sha256(data).digest() == digest
+        assert all(path.startswith("/b/test/testfile-") for path in objects)
+    finally:
+        server.close()
+        other.close()
