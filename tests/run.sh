@@ -25,6 +25,7 @@ install_packages() {
     libisal-dev libdw-dev librabbitmq-dev clang-14 libclang-rt-14-dev clang-format-14 pmccabe curl openssl man-db strace systemd
     python3 python3-venv python3-pytest python3-requests python3-jsonschema python3-prometheus-client python3-pika
     python3-mypy python3-boto3 abigail-tools)
+  packages+=(python3-pip python3-setuptools python3-wheel debootstrap lintian mandoc doxygen iproute2 git) # packages, pages
   command -v npm > /dev/null || packages+=(nodejs npm) # for statsd and the benchmark's peers
   for package in "${packages[@]}"; do
     [ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2> /dev/null || true)" = installed ] || missing+=("$package")

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 
-from layout import COMMENT, FUNCTION, ROOT
+from layout import COMMENT, FUNCTION, ROOT, code_of
 
 BASELINE = pathlib.Path(__file__).resolve().parent / "baseline.abi"
 CHANGED = 4  # a bit of abidiff's exit status
@@ -23,7 +23,7 @@ def build(compiler, headers, folder):
     """A library with all public functions, empty."""
     text = "\n".join(COMMENT.sub("", path.read_text()) for path in sorted(headers.rglob("crashcollect/*.h")))
     functions = [f"{result} {name}({arguments})\n{{\n    __builtin_trap();\n}}\n"
-                 for result, name, arguments in FUNCTION.findall(text)]
+                 for result, name, arguments in FUNCTION.findall(code_of(text))]
     source, library = folder / "abi.c", folder / "libcrashcollect.so"
     source.write_text("#include <crashcollect.h>\n#include <crashcollect/microhttpd.h>\n" + "\n".join(functions))
     subprocess.run([compiler, "-g", "-shared", "-fPIC", f"-I{headers}", "-o", library, source], check=True)

@@ -29,6 +29,11 @@ CTYPES = {ctypes.c_int: "i4", ctypes.c_uint: "u4", ctypes.c_uint64: "u8", ctypes
           ctypes.c_bool: "bool", ctypes.c_char: "char", ctypes.c_double: "f8", ctypes.c_ubyte: "u1", None: "void"}
 
 
+def code_of(text):
+    """Without lines of the preprocessor."""
+    return re.sub(r"^#(?:.*\\\n)*.*", "", text, flags=re.M)
+
+
 def load_abi():
     spec = importlib.util.spec_from_file_location("_abi", ROOT / "bindings/python/crashcollect/_abi.py")
     module = importlib.util.module_from_spec(spec)
@@ -59,8 +64,9 @@ class Headers:
                       for name, body in ENUM.findall(self.text)}
         self.structs = {name: self.members(body) for name, body in STRUCT.findall(self.text)}
         self.callbacks = {}
-        self.callbacks = {name: self.signature(result, arguments) for result, name, arguments in CALLBACK.findall(self.text)}
-        self.functions = {name: self.signature(result, arguments) for result, name, arguments in FUNCTION.findall(self.text)}
+        code = code_of(self.text)
+        self.callbacks = {name: self.signature(result, arguments) for result, name, arguments in CALLBACK.findall(code)}
+        self.functions = {name: self.signature(result, arguments) for result, name, arguments in FUNCTION.findall(code)}
         self.macros = [name for name, _ in MACRO.findall(self.text)]
         self.errors = re.findall(r"\bX\((E\w+), ", self.text)
 
@@ -210,7 +216,7 @@ def compare_constants(abi, headers, measured):
 
 
 def compare_functions(abi, headers):
-    python = {name: signature_of(abi, result, arguments) for name, result, arguments in abi.FUNCTIONS}
+    python = {name: signature_of(abi, result, arguments) for name, result, arguments in [*abi.FUNCTIONS, *abi.CAPTURE_FUNCTIONS]}
     for name in sorted(set(headers.functions) ^ (set(python) | set(abi.LEFT_OUT))):
         yield f"function {name} is on one side only"
     for name in sorted(set(headers.functions) & set(python)):
@@ -228,7 +234,7 @@ def differences(compiler, folder):
     abi, headers = load_abi(), Headers(folder)
     declared = len(re.findall(r"typedef struct ccol_\w+ \{", headers.text))
     assert declared == len(headers.structs), f"{declared} structs declared, {len(headers.structs)} understood"
-    assert headers.text.count("CCOL_API ") - headers.text.count("define CCOL_API ") == len(headers.functions), \
+    assert code_of(headers.text).count("CCOL_API ") == len(headers.functions), \
         "a function was not understood"
     measured = measure(compiler, folder, headers)
     return [*compare_structs(abi, headers, measured), *compare_constants(abi, headers, measured),

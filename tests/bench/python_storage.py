@@ -87,12 +87,12 @@ def run_python_class(build, body, count):
 
 
 def run_c_class(build, body, count):
-    from crashcollect import _abi, storage
+    from crashcollect import _abi, _objects, storage
     module = ctypes.CDLL(str(build / "tests/bench/libbench_count.so"))
     module.bench_count_new.argtypes = [ctypes.POINTER(ctypes.c_void_p), ctypes.POINTER(_abi.Error)]
     for name in ("reports", "bytes"):
         getattr(module, f"bench_count_{name}").restype = ctypes.c_ulonglong
-    return with_library(storage.BuiltIn(storage._new(module.bench_count_new)),
+    return with_library(storage.BuiltIn(_objects.made_by(module.bench_count_new)),
                         lambda: (module.bench_count_reports(), module.bench_count_bytes()), body, count)
 
 

@@ -36,6 +36,12 @@ class Level(enum.IntEnum):
     DEBUG = 7
 
 
+class Program(enum.IntEnum):
+    """Whose settings they are."""
+    COLLECTOR = 0  # crashcollectd
+    MONITOR = 1  # crashcollect-run
+
+
 RULE_NAME_MAX = 63
 ERROR_CODES: Dict[str, Tuple[int, bool]] = {  # name: (code, permanent)
     "EREJECTED": (-2001, True),
@@ -47,7 +53,7 @@ ERROR_CODES: Dict[str, Tuple[int, bool]] = {  # name: (code, permanent)
     "ECLOSED": (-2007, False),
 }
 # C's prefix of each enum's constants
-ENUMS: Dict[str, type] = {"CCOL_ACK_": Ack, "CCOL_": Verdict, "CCOL_LOG_": Level}
+ENUMS: Dict[str, type] = {"CCOL_ACK_": Ack, "CCOL_": Verdict, "CCOL_LOG_": Level, "CCOL_PROGRAM_": Program}
 
 
 # Structs
@@ -65,8 +71,19 @@ class File(ctypes.Structure):
     _fields_ = [("size", c_size_t), ("name", c_char_p), ("data", c_void_p), ("length", c_size_t), ("sha256", c_void_p)]
 
 
+class Header(ctypes.Structure):
+    _fields_ = [("name", c_char_p), ("value", c_char_p)]
+
+
+class Incident(ctypes.Structure):
+    _fields_ = [("size", c_size_t), ("code", c_int), ("type", c_char_p), ("text", c_char_p), ("part", c_char_p),
+                ("crash_id", c_char_p), ("method", c_char_p), ("path", c_char_p), ("headers", POINTER(Header)),
+                ("header_count", c_size_t)]
+
+
 # Callbacks
 
+IncidentFn = CFUNCTYPE(c_bool, c_void_p, POINTER(Incident))
 LogFn = CFUNCTYPE(None, c_void_p, c_int, c_char_p, c_char_p, c_char_p)
 MetricFn = CFUNCTYPE(None, c_void_p, c_char, c_char_p, c_double, c_char_p)
 SubmitFn = CFUNCTYPE(None, c_void_p, c_int, c_void_p, c_char_p)
@@ -98,9 +115,50 @@ class FsOptions(ctypes.Structure):
                 ("no_sync", c_bool)]
 
 
+class SentryOptions(ctypes.Structure):
+    _fields_ = [("size", c_size_t), ("dsn", c_char_p), ("release", c_char_p), ("environment", c_char_p),
+                ("dist", c_char_p), ("server_name", c_char_p), ("hidden_fields", POINTER(c_char_p)),
+                ("ca_file", c_char_p), ("ca_folder", c_char_p), ("proxy", c_char_p), ("timeout_ms", c_uint),
+                ("max_envelope", c_uint64), ("no_gzip", c_bool), ("plain_dump", c_bool)]
+
+
+class S3Options(ctypes.Structure):
+    _fields_ = [("size", c_size_t)] + [(name, c_char_p) for name in (
+        "bucket", "region", "endpoint_url", "access_key_id", "secret_access_key", "session_token", "layout",
+        "addressing", "payload_signing", "server_side_encryption", "kms_key_id", "storage_class", "headers", "ca_file",
+        "proxy")] + [("connect_timeout_ms", c_uint), ("timeout_ms", c_uint), ("log", LogFn), ("log_user", c_void_p)]
+
+
+class UpstreamOptions(ctypes.Structure):
+    _fields_ = [("size", c_size_t), ("url", c_char_p), ("token", c_char_p), ("ca_file", c_char_p), ("proxy", c_char_p),
+                ("connect_timeout_ms", c_uint), ("timeout_ms", c_uint), ("gzip", c_bool)]
+
+
 class PublisherOps(ctypes.Structure):
     _fields_ = [("size", c_size_t), ("name", c_char_p), ("publish", PublishFn), ("verify", AskFn), ("check", AskFn),
                 ("destroy", DestroyFn)]
+
+
+class WebhookOptions(ctypes.Structure):
+    _fields_ = [("size", c_size_t), ("url", c_char_p), ("secret", c_char_p), ("ca_file", c_char_p),
+                ("proxy", c_char_p), ("timeout_ms", c_uint)]
+
+
+class PubsubOptions(ctypes.Structure):
+    _fields_ = [("size", c_size_t), ("topic", c_char_p), ("project", c_char_p), ("key_file", c_char_p),
+                ("emulator_host", c_char_p), ("endpoint_url", c_char_p), ("ca_file", c_char_p), ("proxy", c_char_p),
+                ("timeout_ms", c_uint)]
+
+
+class SqsOptions(ctypes.Structure):
+    _fields_ = [("size", c_size_t), ("queue", c_char_p), ("region", c_char_p), ("endpoint_url", c_char_p),
+                ("access_key_id", c_char_p), ("secret_access_key", c_char_p), ("ca_file", c_char_p),
+                ("proxy", c_char_p), ("timeout_ms", c_uint)]
+
+
+class AmqpOptions(ctypes.Structure):
+    _fields_ = [("size", c_size_t), ("url", c_char_p), ("queue", c_char_p), ("exchange", c_char_p),
+                ("routing_key", c_char_p), ("ca_file", c_char_p), ("timeout_ms", c_uint), ("heartbeat_s", c_uint)]
 
 
 class Decision(ctypes.Structure):
@@ -117,7 +175,7 @@ class CollectorOptions(ctypes.Structure):
         ("discard_fields", POINTER(c_char_p)), ("no_dump_checksums", c_bool), ("submitter_token", c_char_p),
         ("crash_id_prefix", c_char_p), ("save_attempts", c_uint), ("retry_first_ms", c_uint), ("retry_max_ms", c_uint),
         ("check_period_ms", c_uint), ("stall_after_ms", c_uint), ("log", LogFn), ("log_user", c_void_p),
-        ("metric", MetricFn), ("metric_user", c_void_p)]
+        ("metric", MetricFn), ("metric_user", c_void_p), ("incident", IncidentFn), ("incident_user", c_void_p)]
 
 
 class Receipt(ctypes.Structure):
@@ -146,7 +204,8 @@ class HealthOptions(ctypes.Structure):
 
 
 class HealthRequest(ctypes.Structure):
-    _fields_ = [("size", c_size_t), ("method", c_char_p), ("path", c_char_p), ("authorization", c_char_p)]
+    _fields_ = [("size", c_size_t), ("method", c_char_p), ("path", c_char_p), ("authorization", c_char_p),
+                ("headers", POINTER(Header)), ("header_count", c_size_t)]
 
 
 class ServerOptions(ctypes.Structure):
@@ -155,6 +214,18 @@ class ServerOptions(ctypes.Structure):
                 ("tls_key", c_char_p), ("header_timeout_ms", c_uint), ("body_timeout_ms", c_uint),
                 ("body_min_rate", c_uint), ("body_grace_ms", c_uint), ("idle_timeout_ms", c_uint), ("log", LogFn),
                 ("log_user", c_void_p)]
+
+
+class ReporterOptions(ctypes.Structure):
+    _fields_ = [("size", c_size_t), ("dsn", c_char_p), ("release", c_char_p), ("environment", c_char_p),
+                ("server_name", c_char_p), ("ca_file", c_char_p), ("proxy", c_char_p), ("timeout_ms", c_uint),
+                ("per_minute", c_uint), ("before", IncidentFn), ("before_user", c_void_p), ("log", LogFn),
+                ("log_user", c_void_p)]
+
+
+class ReporterStats(ctypes.Structure):
+    _fields_ = [("size", c_size_t), ("sent", c_uint64), ("vetoed", c_uint64), ("suppressed", c_uint64),
+                ("failed", c_uint64)]
 
 
 class Setting(ctypes.Structure):
@@ -174,7 +245,10 @@ STRUCTS: Dict[str, Any] = {
     "ccol_collector_options": CollectorOptions, "ccol_receipt": Receipt, "ccol_collector_stats": CollectorStats,
     "ccol_upload_info": UploadInfo, "ccol_reply": Reply, "ccol_health_options": HealthOptions,
     "ccol_health_request": HealthRequest, "ccol_server_options": ServerOptions, "ccol_setting": Setting,
-    "ccol_spooled": Spooled,
+    "ccol_spooled": Spooled, "ccol_sentry_options": SentryOptions, "ccol_upstream_options": UpstreamOptions,
+    "ccol_webhook_options": WebhookOptions, "ccol_pubsub_options": PubsubOptions, "ccol_amqp_options": AmqpOptions,
+    "ccol_s3_options": S3Options, "ccol_sqs_options": SqsOptions, "ccol_header": Header, "ccol_incident": Incident,
+    "ccol_reporter_options": ReporterOptions, "ccol_reporter_stats": ReporterStats,
 }
 
 
@@ -211,6 +285,9 @@ FUNCTIONS: List[Tuple[str, Any, Tuple[Any, ...]]] = [
     ("ccol_storage_new_fs", c_int, (_OUT, POINTER(FsOptions), _ERR)),
     ("ccol_storage_new_null", c_int, (_OUT, _ERR)),
     ("ccol_storage_new_tee", c_int, (_OUT, POINTER(c_void_p), c_size_t, _ERR)),
+    ("ccol_storage_new_s3", c_int, (_OUT, POINTER(S3Options), _ERR)),
+    ("ccol_storage_new_sentry", c_int, (_OUT, POINTER(SentryOptions), _ERR)),
+    ("ccol_storage_new_upstream", c_int, (_OUT, POINTER(UpstreamOptions), _ERR)),
     ("ccol_storage_name", c_char_p, (c_void_p,)),
     ("ccol_storage_save", c_int, (c_void_p, c_void_p, _ERR)),
     ("ccol_storage_sync", c_int, (c_void_p, _ERR)),
@@ -221,6 +298,10 @@ FUNCTIONS: List[Tuple[str, Any, Tuple[Any, ...]]] = [
 
     ("ccol_publisher_new", c_int, (_OUT, POINTER(PublisherOps), c_void_p, _ERR)),
     ("ccol_publisher_new_log", c_int, (_OUT, LogFn, c_void_p, _ERR)),
+    ("ccol_publisher_new_webhook", c_int, (_OUT, POINTER(WebhookOptions), _ERR)),
+    ("ccol_publisher_new_pubsub", c_int, (_OUT, POINTER(PubsubOptions), _ERR)),
+    ("ccol_publisher_new_sqs", c_int, (_OUT, POINTER(SqsOptions), _ERR)),
+    ("ccol_publisher_new_amqp", c_int, (_OUT, POINTER(AmqpOptions), _ERR)),
     ("ccol_publisher_ref", c_void_p, (c_void_p,)),
     ("ccol_publisher_unref", None, (c_void_p,)),
     ("ccol_publisher_name", c_char_p, (c_void_p,)),
@@ -268,8 +349,15 @@ FUNCTIONS: List[Tuple[str, Any, Tuple[Any, ...]]] = [
     ("ccol_server_quiesce", None, (c_void_p,)),
     ("ccol_server_stop", None, (c_void_p, c_uint)),
 
+    ("ccol_reporter_new", c_int, (_OUT, POINTER(ReporterOptions), _ERR)),
+    ("ccol_reporter_report", c_bool, (c_void_p, POINTER(Incident))),
+    ("ccol_reporter_flush", c_int, (c_void_p, c_uint)),
+    ("ccol_reporter_stats_get", None, (c_void_p, POINTER(ReporterStats))),
+    ("ccol_reporter_free", None, (c_void_p,)),
+
     ("ccol_settings_new", c_int, (_OUT, _ERR)),
     ("ccol_settings_free", None, (c_void_p,)),
+    ("ccol_settings_set_program", None, (c_void_p, c_int)),
     ("ccol_settings_read_environment", c_int, (c_void_p, _ERR)),
     ("ccol_settings_read_file", c_int, (c_void_p, c_char_p, _ERR)),
     ("ccol_settings_read_options", c_int, (c_void_p, c_int, POINTER(c_char_p), POINTER(c_int), _ERR)),
@@ -282,11 +370,25 @@ FUNCTIONS: List[Tuple[str, Any, Tuple[Any, ...]]] = [
     ("ccol_settings_start_server", c_int, (c_void_p, c_void_p, c_void_p, _OUT, _ERR)),
     ("ccol_settings_reload", c_int, (c_void_p, c_void_p, _ERR)),
     ("ccol_settings_stop", c_uint64, (c_void_p, c_void_p, c_void_p, c_void_p)),
+    ("ccol_settings_report_failure", None, (c_void_p, c_char_p)),
+    ("ccol_settings_watch", c_int, (c_void_p, POINTER(c_char_p), POINTER(c_int), _ERR)),
+    ("ccol_settings_self_test", c_int, (c_void_p, TextFn, c_void_p)),
     ("ccol_settings_log", None, (c_void_p, c_int, c_char_p)),
 
     ("ccol_spool_each", c_int, (c_char_p, EachSpooledFn, c_void_p, _ERR)),
     ("ccol_spool_load", c_int, (c_char_p, c_char_p, _OUT, _ERR)),
     ("ccol_spool_retry", c_int, (c_char_p, c_char_p, _ERR)),
+]
+# Functions of libcrashcollect-capture, which a watched program has
+CAPTURE_SONAME = "libcrashcollect-capture.so.0"
+CAPTURE_FUNCTIONS: List[Tuple[str, Any, Tuple[Any, ...]]] = [
+    ("ccol_capture_install", c_int, (_ERR,)),
+    ("ccol_capture_is_watched", c_bool, ()),
+    ("ccol_capture_thread", c_int, ()),
+    ("ccol_capture_annotate", c_int, (c_char_p, c_char_p)),
+    ("ccol_capture_breadcrumb", None, (c_int, c_char_p, c_char_p)),
+    ("ccol_capture_log", None, (c_int, c_char_p, c_size_t)),
+    ("ccol_capture_message", None, (c_char_p,)),
 ]
 # What Python has no use for: variadic, or for a host that links libmicrohttpd.
 LEFT_OUT = ("ccol_fail", "ccol_microhttpd_new", "ccol_microhttpd_answer", "ccol_microhttpd_completed",

@@ -10,11 +10,11 @@ import threading
 import time
 import warnings
 import _thread
-from ctypes import c_void_p
+from ctypes import byref, c_void_p
 from types import TracebackType
 from typing import Any, Callable, Dict, Optional, Type, TypeVar
 
-from .errors import ClosedError, ForkedError
+from .errors import ClosedError, ForkedError, call
 
 EXIT_SECONDS = 10.0  # that what is still open at the end of the process gets for saving what it holds
 
@@ -191,3 +191,30 @@ def made(place: c_void_p) -> int:
     """The object that a successful call put into its `out`."""
     assert place.value
     return place.value
+
+
+class Shared:
+    """A C object that is counted by references: the Python object has one. In a forked child it is left alone, as it
+    may hold threads and connections of the parent."""
+
+    _ref: Any
+    _unref: Any
+
+    def __init__(self, pointer: int) -> None:
+        self._pointer = pointer
+        self._made_in = _process
+
+    def __del__(self, _process_now: Any = process) -> None:
+        if getattr(self, "_pointer", None) and self._made_in == _process_now():
+            type(self)._unref(self._pointer)
+
+    def _new_reference(self) -> int:
+        """One more; the caller unrefs it."""
+        return int(type(self)._ref(self._pointer))
+
+
+def made_by(function: Any, *arguments: Any) -> int:
+    """What a function with an `out` first and a ccol_error last makes."""
+    out = c_void_p()
+    call(function, byref(out), *arguments)
+    return made(out)

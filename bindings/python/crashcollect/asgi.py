@@ -26,7 +26,7 @@ class Submit:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
-        reply = route(self.health, self.path, scope["method"], scope["path"], headers.get("authorization"))
+        reply = route(self.health, self.path, scope["method"], scope["path"], headers)
         if reply is None:
             return await self.app(scope, receive, send)
         if reply == "submit":

@@ -1,28 +1,26 @@
 # SPDX-License-Identifier: MIT
 """The one pipe: throttle -> crash id -> spool -> crashmovers -> storage -> publish."""
 import concurrent.futures
-import ctypes
-import logging
-import os
 import time
 import weakref
 from ctypes import byref, c_void_p, sizeof
 from typing import Any, Callable, Iterable, NamedTuple, Optional, Union
 
 from . import _abi
-from ._abi import Ack, Level, Verdict
+from ._abi import Ack, Verdict
 from ._load import lib
 from ._objects import Closing, Handle, entry, held, hold, is_inside, let_go, made
+from ._options import filled
 from .errors import call, check, exception_of, fill, text_of
+from .incident import Tell, Told
+from .log import Log, log_to_python, write_log
 from .publish import Publisher
 from .report import Report, pointer_of
 from .storage import Path, Storage
 from .throttle import Throttle
 
-Log = Callable[[Level, str, str, str], None]
 Metric = Callable[[str, str, float, str], None]
 DRAIN_SECONDS = 10.0
-_LEVELS = {3: logging.ERROR, 4: logging.WARNING, 6: logging.INFO, 7: logging.DEBUG}
 
 
 class Receipt(NamedTuple):
@@ -47,22 +45,6 @@ class Stats(NamedTuple):
     save_errors: int
     spool_commits: int
     recovered: int
-
-
-def log_to_python(level: Level, part: str, crash_id: str, text: str) -> None:
-    """The default log: the logger "crashcollect." + part."""
-    logging.getLogger(f"crashcollect.{part}").log(_LEVELS[level], "%s", f"{crash_id}: {text}" if crash_id else text)
-
-
-@entry(_abi.LogFn)
-def write_log(number: int, level: int, part: bytes, crash_id: bytes, text: bytes) -> None:
-    """What is written after the object that it belongs to has gone is dropped."""
-    write = held(number)
-    try:
-        if write:
-            write(Level(level), text_of(part), text_of(crash_id), text_of(text))
-    except BaseException as raised:
-        fill(None, raised)
 
 
 @entry(_abi.MetricFn)
@@ -91,24 +73,14 @@ def _submitted(number: int, code: int, receipt: int, text: bytes) -> None:
         fill(None, raised)
 
 
-def _names(fields: Optional[Iterable[str]]) -> Any:
-    if fields is None:
-        return None
-    names = [field.encode() for field in fields]
-    return (ctypes.c_char_p * (len(names) + 1))(*names, None)
-
-
-def _bytes(text: Optional[str]) -> Optional[bytes]:
-    return None if text is None else text.encode()
-
-
 class Collector(Closing):
     """`with Collector(storage, spool="spool") as collector: collector.submit(report)`
 
     Takes reports from any thread. 0 or None in an option means its default; collector.h has them all. Without a spool
     `ack` must be asked for by name: STORED, or QUEUED, which may lose. `threads=False` is for a program with an event
     loop: it watches fileno() for reading and calls pump(). The library's log goes to Python's, to loggers named
-    "crashcollect...", or to `log(level, part, crash_id, text)`."""
+    "crashcollect...", or to `log(level, part, crash_id, text)`; errors that nobody handles go to `incident`, a function
+    or a Reporter."""
 
     def __init__(self, storage: Storage, spool: Optional[Path] = None, *, publisher: Optional[Publisher] = None,
                  throttle: Optional[Throttle] = None, ack: Ack = Ack.SPOOLED, crashmovers: int = 0,
@@ -118,22 +90,25 @@ class Collector(Closing):
                  discard_fields: Optional[Iterable[str]] = None, dump_checksums: bool = True,
                  submitter_token: Optional[str] = None, crash_id_prefix: Optional[str] = None, save_attempts: int = 0,
                  retry_first_ms: int = 0, retry_max_ms: int = 0, check_period_ms: int = 0, stall_after_ms: int = 0,
-                 log: Log = log_to_python, metric: Optional[Metric] = None) -> None:
+                 log: Log = log_to_python, metric: Optional[Metric] = None,
+                 incident: Optional[Tell] = None) -> None:
         log_number = hold(log)
         metric_number = hold(metric) if metric else None
-        options = _abi.CollectorOptions(
-            size=sizeof(_abi.CollectorOptions), throttle=throttle._pointer if throttle else None, ack=int(ack),
-            spool_dir=None if spool is None else os.fsencode(spool), crashmovers=crashmovers, no_threads=not threads,
-            spool_max_bytes=spool_max_bytes, spool_max_reports=spool_max_reports, spool_max_age_s=spool_max_age_s,
+        options = filled(
+            _abi.CollectorOptions, throttle=throttle._pointer if throttle else None, ack=int(ack), spool_dir=spool,
+            crashmovers=crashmovers, no_threads=not threads, spool_max_bytes=spool_max_bytes,
+            spool_max_reports=spool_max_reports, spool_max_age_s=spool_max_age_s,
             spool_segment_bytes=spool_segment_bytes, memory_budget=memory_budget, max_body=max_body,
             max_inflated=max_inflated, max_annotation=max_annotation, max_parts=max_parts,
-            max_part_headers=max_part_headers, max_json_depth=max_json_depth, discard_fields=_names(discard_fields),
-            no_dump_checksums=not dump_checksums, submitter_token=_bytes(submitter_token),
-            crash_id_prefix=_bytes(crash_id_prefix), save_attempts=save_attempts, retry_first_ms=retry_first_ms,
-            retry_max_ms=retry_max_ms, check_period_ms=check_period_ms, stall_after_ms=stall_after_ms, log=write_log,
-            log_user=log_number, metric_user=metric_number)
+            max_part_headers=max_part_headers, max_json_depth=max_json_depth,
+            discard_fields=None if discard_fields is None else list(discard_fields),
+            no_dump_checksums=not dump_checksums, submitter_token=submitter_token, crash_id_prefix=crash_id_prefix,
+            save_attempts=save_attempts, retry_first_ms=retry_first_ms, retry_max_ms=retry_max_ms,
+            check_period_ms=check_period_ms, stall_after_ms=stall_after_ms, log=write_log, log_user=log_number,
+            metric_user=metric_number)
         if metric:
             options.metric = _write_metric
+        told = Told(options, incident)
         out = c_void_p()
         try:
             options.storage = storage._new_reference()
@@ -142,13 +117,18 @@ class Collector(Closing):
         except BaseException:
             let_go(log_number)
             let_go(metric_number)
+            told.let_go()
             raise
         finally:
             lib.ccol_storage_unref(options.storage)
             lib.ccol_publisher_unref(options.publisher)
-        self._adopt(made(out), lambda pointer, seconds: _free(pointer, seconds, log_number, metric_number))
 
-    def _adopt(self, pointer: int, free: Callable[[int, float], None], *owners: Handle) -> None:
+        def free(pointer: int, seconds: float) -> None:
+            _free(pointer, seconds, log_number, metric_number)
+            told.let_go()
+        self._adopt(made(out), free, told.owner)
+
+    def _adopt(self, pointer: int, free: Callable[[int, float], None], *owners: Optional[Handle]) -> None:
         self._handle = Handle("collector", pointer, free, *owners)
         weakref.finalize(self, self._handle.abandon).atexit = False
 

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MIT
 """The health endpoints and /metrics, for any HTTP server."""
-import os
 import weakref
 from ctypes import byref, c_void_p, sizeof
-from typing import Any, Callable, List, Optional
+from typing import Any, Callable, List, Mapping, Optional
 
 from . import _abi
 from ._load import lib
 from ._objects import Closing, Handle, entry, held, hold, inside, let_go, made
+from ._options import filled
 from .collector import Collector
 from .errors import call, fill
 from .storage import Path
@@ -31,9 +31,7 @@ class Health(Closing):
 
     def __init__(self, collector: Collector, *, version_file: Optional[Path] = None,
                  admin_auth: Optional[str] = None) -> None:
-        options = _abi.HealthOptions(size=sizeof(_abi.HealthOptions),
-                                     version_file=None if version_file is None else os.fsencode(version_file),
-                                     admin_auth=None if admin_auth is None else admin_auth.encode())
+        options = filled(_abi.HealthOptions, version_file=version_file, admin_auth=admin_auth)
         out = c_void_p()
         with collector._handle as pointer:
             call(lib.ccol_health_new, byref(out), pointer, byref(options))
@@ -62,11 +60,15 @@ class Health(Closing):
             raise
         self._probes.append(number)
 
-    def answer(self, method: str, path: str, authorization: Optional[str] = None) -> Optional[Reply]:
-        """The reply, or None where the path is none of the five."""
+    def answer(self, method: str, path: str, authorization: Optional[str] = None,
+               headers: Optional[Mapping[str, str]] = None) -> Optional[Reply]:
+        """The reply, or None where the path is none of the five. What fails is reported with `headers`."""
+        rows = [_abi.Header(name.encode("latin-1", "replace"), value.encode("latin-1", "replace"))
+                for name, value in (headers or {}).items()]
         request = _abi.HealthRequest(size=sizeof(_abi.HealthRequest), method=method.encode("latin-1", "replace"),
                                      path=path.encode("utf-8", "replace").split(b"\0")[0],
-                                     authorization=authorization and authorization.encode("latin-1", "replace"))
+                                     authorization=authorization and authorization.encode("latin-1", "replace"),
+                                     headers=(_abi.Header * len(rows))(*rows), header_count=len(rows))
         row = _abi.Reply(size=sizeof(_abi.Reply))
         with self._handle as pointer:
             if not lib.ccol_health_answer(pointer, byref(request), byref(row)):

@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: MIT
 """The ready-made HTTP server, for programs without one."""
-import os
 import weakref
-from ctypes import byref, c_int, c_void_p, sizeof
+from ctypes import byref, c_int, c_void_p
 from typing import Callable, Optional, Sequence
 
 from . import _abi
 from ._load import lib
 from ._objects import Closing, Handle, hold, let_go, made
-from .collector import Collector, Log, log_to_python, write_log
+from ._options import filled
+from .collector import Collector
 from .errors import call
 from .health import Health
+from .log import Log, log_to_python, write_log
 from .storage import Path
 
 STOP_SECONDS = 5.0
@@ -26,10 +27,9 @@ class Server(Closing):
                  body_timeout_ms: int = 0, body_min_rate: int = 0, body_grace_ms: int = 0, idle_timeout_ms: int = 0,
                  log: Log = log_to_python) -> None:
         number = hold(log)
-        options = _abi.ServerOptions(
-            size=sizeof(_abi.ServerOptions), listen=listen and listen.encode(), listen_fd_count=len(listen_fds),
-            threads=threads, connections=connections, tls_cert=tls_cert and os.fsencode(tls_cert),
-            tls_key=tls_key and os.fsencode(tls_key), header_timeout_ms=header_timeout_ms,
+        options = filled(
+            _abi.ServerOptions, listen=listen, listen_fd_count=len(listen_fds), threads=threads,
+            connections=connections, tls_cert=tls_cert, tls_key=tls_key, header_timeout_ms=header_timeout_ms,
             body_timeout_ms=body_timeout_ms, body_min_rate=body_min_rate, body_grace_ms=body_grace_ms,
             idle_timeout_ms=idle_timeout_ms, log=write_log, log_user=number)
         if listen_fds:

@@ -6,9 +6,9 @@ from ctypes import byref, c_char_p, c_int, c_void_p
 from typing import Any, List, NamedTuple, Optional, Sequence
 
 from . import _abi
-from ._abi import Level
+from ._abi import Level, Program
 from ._load import lib
-from ._objects import Closing, Handle, entry, held, hold, let_go, made
+from ._objects import Closing, Handle, entry, held, hold, let_go, made, made_by
 from .collector import Collector, _drain
 from .errors import call, text_of
 from .health import Health
@@ -40,10 +40,10 @@ class Settings(Closing):
     Each source overrides those read before it. Mistakes are kept, and told by mistakes(). What is built keeps the
     settings; close them last."""
 
-    def __init__(self) -> None:
-        out = c_void_p()
-        call(lib.ccol_settings_new, byref(out))
-        self._handle = Handle("settings", made(out), _free)
+    def __init__(self, program: Program = Program.COLLECTOR) -> None:
+        pointer = made_by(lib.ccol_settings_new)
+        lib.ccol_settings_set_program(pointer, int(program))
+        self._handle = Handle("settings", pointer, _free)
         weakref.finalize(self, self._handle.close, 0.0).atexit = False
 
     @classmethod
@@ -130,6 +130,11 @@ class Settings(Closing):
         """Reads the throttle rules again; on an exception the old ones stay."""
         with self._handle as pointer, collector._handle as owner:
             call(lib.ccol_settings_reload, pointer, owner)
+
+    def report_failure(self, cause: str) -> None:
+        """A start failed: one log line, and an event for Sentry if there is a DSN; takes five seconds at most."""
+        with self._handle as pointer:
+            lib.ccol_settings_report_failure(pointer, cause.encode())
 
     def log(self, level: Level, text: str) -> None:
         """One line where the settings send the library's own."""

@@ -4,13 +4,15 @@ import ctypes
 import errno
 import os
 from collections.abc import Iterable, Sequence
-from ctypes import byref, c_void_p, sizeof
-from typing import Any, List, Union
+from ctypes import byref, c_void_p
+from typing import Any, List, Optional, Union
 
 from . import _abi
 from ._load import lib
-from ._objects import entry, held, hold, inside, let_go, made, process
+from ._objects import Shared, entry, held, hold, inside, let_go, made, made_by
+from ._options import filled
 from .errors import Error, call, fill, text_of
+from .log import TO_PYTHON, write_log
 from .report import Report, pointer_of
 
 Path = Union[str, "os.PathLike[str]"]
@@ -53,19 +55,16 @@ class Storage:
     def _new_reference(self) -> int:
         """A C storage that calls this object's methods; the caller unrefs it."""
         kind = type(self)
-        ops = _abi.StorageOps(size=sizeof(_abi.StorageOps), name=(self.name or kind.__name__).encode(), save=_save,
-                              destroy=_destroy)
+        ops = filled(_abi.StorageOps, name=self.name or kind.__name__, save=_save, destroy=_destroy)
         for method, entry in _OPTIONAL.items():
             if getattr(kind, method) is not getattr(Storage, method):
                 setattr(ops, method, entry)
-        out = c_void_p()
         number = hold(self)
         try:
-            call(lib.ccol_storage_new, byref(out), byref(ops), number)
+            return made_by(lib.ccol_storage_new, byref(ops), number)
         except BaseException:
             let_go(number)
             raise
-        return made(out)
 
 
 @entry(_abi.SaveFn)
@@ -134,19 +133,11 @@ def _collect_id(number: int, crash_id: bytes) -> int:
     return 0
 
 
-class BuiltIn(Storage):
+class BuiltIn(Shared, Storage):
     """A storage of the library. Its methods may be called from Python too."""
 
-    def __init__(self, pointer: int) -> None:
-        self._pointer = pointer
-        self._process = process()
-
-    def __del__(self, _unref: Any = lib.ccol_storage_unref, _process: Any = process) -> None:
-        if getattr(self, "_pointer", None) and self._process == _process():
-            _unref(self._pointer)
-
-    def _new_reference(self) -> int:
-        return int(lib.ccol_storage_ref(self._pointer))
+    _ref = lib.ccol_storage_ref
+    _unref = lib.ccol_storage_unref
 
     def save(self, report: Report) -> None:
         call(lib.ccol_storage_save, self._pointer, pointer_of(report))
@@ -183,26 +174,19 @@ class BuiltIn(Storage):
         return f"<{type(self).__name__} {text_of(lib.ccol_storage_name(self._pointer))}>"
 
 
-def _new(function: Any, *arguments: Any) -> int:
-    out = c_void_p()
-    call(function, byref(out), *arguments)
-    return made(out)
-
-
 class FsStorage(BuiltIn):
     """Antenna's folder tree: ROOT/YYYYMMDD/{raw_crash/ID.json, dump_names/ID.json, NAME/ID}."""
 
     def __init__(self, root: Path, *, dir_mode: int = 0, file_mode: int = 0, no_sync: bool = False) -> None:
-        options = _abi.FsOptions(size=sizeof(_abi.FsOptions), root=os.fsencode(root), dir_mode=dir_mode,
-                                 file_mode=file_mode, no_sync=no_sync)
-        super().__init__(_new(lib.ccol_storage_new_fs, byref(options)))
+        super().__init__(made_by(lib.ccol_storage_new_fs, byref(filled(
+            _abi.FsOptions, root=os.fspath(root), dir_mode=dir_mode, file_mode=file_mode, no_sync=no_sync))))
 
 
 class NullStorage(BuiltIn):
     """Takes everything and keeps nothing."""
 
     def __init__(self) -> None:
-        super().__init__(_new(lib.ccol_storage_new_null))
+        super().__init__(made_by(lib.ccol_storage_new_null))
 
 
 class TeeStorage(BuiltIn):
@@ -212,7 +196,52 @@ class TeeStorage(BuiltIn):
         references = [storage._new_reference() for storage in storages]
         try:
             array = (ctypes.c_void_p * len(references))(*references)
-            super().__init__(_new(lib.ccol_storage_new_tee, array, len(references)))
+            super().__init__(made_by(lib.ccol_storage_new_tee, array, len(references)))
         finally:
             for reference in references:
                 lib.ccol_storage_unref(reference)
+
+
+class S3Storage(BuiltIn):
+    """An S3 bucket, of AWS or of any server that speaks its protocol. Keys that are not given are looked for as AWS's
+    tools do. Its log lines go to Python's logging."""
+
+    def __init__(self, bucket: str, *, region: Optional[str] = None, endpoint_url: Optional[str] = None,
+                 access_key_id: Optional[str] = None, secret_access_key: Optional[str] = None,
+                 session_token: Optional[str] = None, layout: Optional[str] = None, addressing: Optional[str] = None,
+                 payload_signing: Optional[str] = None, server_side_encryption: Optional[str] = None,
+                 kms_key_id: Optional[str] = None, storage_class: Optional[str] = None, headers: Optional[str] = None,
+                 ca_file: Optional[Path] = None, proxy: Optional[str] = None, connect_timeout_ms: int = 0,
+                 timeout_ms: int = 0) -> None:
+        super().__init__(made_by(lib.ccol_storage_new_s3, byref(filled(
+            _abi.S3Options, bucket=bucket, region=region, endpoint_url=endpoint_url, access_key_id=access_key_id,
+            secret_access_key=secret_access_key, session_token=session_token, layout=layout, addressing=addressing,
+            payload_signing=payload_signing, server_side_encryption=server_side_encryption, kms_key_id=kms_key_id,
+            storage_class=storage_class, headers=headers, ca_file=ca_file, proxy=proxy,
+            connect_timeout_ms=connect_timeout_ms, timeout_ms=timeout_ms, log=write_log, log_user=TO_PYTHON))))
+
+
+class UpstreamStorage(BuiltIn):
+    """Another collector, this one or Antenna: each report is posted to its /submit."""
+
+    def __init__(self, url: str, *, token: Optional[str] = None, ca_file: Optional[Path] = None,
+                 proxy: Optional[str] = None, connect_timeout_ms: int = 0, timeout_ms: int = 0,
+                 gzip: bool = False) -> None:
+        super().__init__(made_by(lib.ccol_storage_new_upstream, byref(filled(
+            _abi.UpstreamOptions, url=url, token=token, ca_file=ca_file, proxy=proxy,
+            connect_timeout_ms=connect_timeout_ms, timeout_ms=timeout_ms, gzip=gzip))))
+
+
+class SentryStorage(BuiltIn):
+    """Sentry, or whatever else takes its envelopes: an event for each crash, with its files as attachments."""
+
+    def __init__(self, dsn: str, *, release: Optional[str] = None, environment: Optional[str] = None,
+                 dist: Optional[str] = None, server_name: Optional[str] = None,
+                 hidden_fields: Optional[Iterable[str]] = None, ca_file: Optional[Path] = None,
+                 ca_folder: Optional[Path] = None, proxy: Optional[str] = None, timeout_ms: int = 0,
+                 max_envelope: int = 0, gzip: bool = True, plain_dump: bool = False) -> None:
+        super().__init__(made_by(lib.ccol_storage_new_sentry, byref(filled(
+            _abi.SentryOptions, dsn=dsn, release=release, environment=environment, dist=dist, server_name=server_name,
+            hidden_fields=None if hidden_fields is None else list(hidden_fields), ca_file=ca_file,
+            ca_folder=ca_folder, proxy=proxy, timeout_ms=timeout_ms, max_envelope=max_envelope, no_gzip=not gzip,
+            plain_dump=plain_dump))))

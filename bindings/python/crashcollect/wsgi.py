@@ -31,18 +31,17 @@ class Submit:
         self.path = path
 
     def __call__(self, environ: Dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        reply = route(self.health, self.path, environ["REQUEST_METHOD"], environ.get("PATH_INFO", ""),
-                      environ.get("HTTP_AUTHORIZATION"))
+        headers = _headers(environ)
+        reply = route(self.health, self.path, environ["REQUEST_METHOD"], environ.get("PATH_INFO", ""), headers)
         if reply is None:
             return self.application(environ, start_response)
         if reply == "submit":
-            reply = self._submit(environ)
+            reply = self._submit(environ, headers)
         assert isinstance(reply, Reply)
         start_response(f"{reply.status} {http.HTTPStatus(reply.status).phrase}", reply.headers)
         return [reply.body]
 
-    def _submit(self, environ: Dict[str, Any]) -> Reply:
-        headers = _headers(environ)
+    def _submit(self, environ: Dict[str, Any], headers: Dict[str, str]) -> Reply:
         # without a length a body ends where the server says it does: when it was chunked
         left = int(headers["content-length"]) if headers.get("content-length", "").isdigit() else -1
         with Upload(self.collector, headers) as upload:

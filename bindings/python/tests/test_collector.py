@@ -20,7 +20,7 @@ def test_every_option_has_an_argument():
     """Arguments are named as the options of collector.h and server.h are."""
     from crashcollect import _abi
     renamed = {"spool_dir": "spool", "no_threads": "threads", "no_dump_checksums": "dump_checksums"}
-    wanted = {renamed.get(name, name) for name, _ in _abi.CollectorOptions._fields_} - {"size", "log_user", "metric_user"}
+    wanted = {renamed.get(name, name) for name, _ in _abi.CollectorOptions._fields_} - {"size", "log_user", "metric_user", "incident_user"}
     assert wanted == set(inspect.signature(Collector).parameters)
     wanted = {name for name, _ in _abi.ServerOptions._fields_} - {"size", "log_user", "listen_fd_count"}
     assert wanted == set(inspect.signature(crashcollect.Server).parameters) - {"collector", "health"}
