@@ -132,15 +132,17 @@ size_t ccol__log_time(const char *text, size_t length, int64_t *us)
 
 int64_t ccol__log_time_value(const char *text, size_t length)
 {
-    int64_t us, whole = 0, fraction = 0, unit = 100000;
+    int64_t us, fraction = 0, unit = 100000;
+    uint64_t number = 0;
     size_t digits = 0;
     while (digits < length && is_digit(text[digits]) && digits < 19)
-        whole = whole * 10 + (text[digits++] - '0');
+        number = number * 10 + (uint64_t)(text[digits++] - '0');
     bool point = digits < length && text[digits] == '.';
     if (digits < 9 || (digits < length && !point)) return ccol__log_time(text, length, &us) == length ? us : 0;
     for (size_t i = digits + 1; point && i < length && is_digit(text[i]); i++, unit /= 10)
         fraction += (text[i] - '0') * unit;
+    int64_t whole = (int64_t)(digits <= 16 ? number : number / 1000);
     if (digits <= 11) return whole * 1000000 + fraction;
     if (digits <= 13) return whole * 1000 + fraction / 1000;
-    return digits <= 16 ? whole : whole / 1000;
+    return whole;
 }

@@ -83,7 +83,7 @@ static struct span right_of_margin(struct span line)
     while (at < line.length && line.text[at] == ' ')
         at++;
     if (at == line.length || (line.text[at] != '|' && line.text[at] != '+')) return line;
-    return ccol__span_from(line, at + 2);
+    return ccol__span_from(line, ccol__span_starts(ccol__span_from(line, at + 1), " ") ? at + 2 : at + 1);
 }
 
 /* "+-+---------------- 1 ----------------" before a member (or "..." for the rest), the last one without a number. */
