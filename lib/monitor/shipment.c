@@ -13,6 +13,7 @@
 #include "base/folder.h"
 #include "base/hash.h"
 #include "collector/collector.h"
+#include "monitor/log_report.h"
 
 #define SNAPSHOT_MOST   ((size_t)512 << 20)
 #define PART            "shipper"
@@ -36,6 +37,8 @@ void ccol__shipment_close(struct shipment *shipment)
 {
     ccol__log_follower_free(shipment->follower);
     shipment->follower = NULL;
+    ccol__log_tap_free(shipment->tap);
+    shipment->tap = NULL;
     ccol__handover_close(&shipment->handover);
 }
 
@@ -98,6 +101,38 @@ static int submit_plain(const struct shipment *shipment, struct crash *crash, ui
     ccol__crash_log_fini(log);
     free(log);
     return code;
+}
+
+/* A line that the program logged as an error. */
+static bool submit_line(void *user, const struct log_event *event)
+{
+    const struct shipment *shipment = user;
+    const uint64_t place[] = {event->position, event->begin};
+    struct crash crash;
+    char id[CRASH_ID_LENGTH + 1];
+    ccol_report *report = NULL;
+    struct crash_log *log = malloc(sizeof *log);
+    if (!log) return false;
+    start_crash(shipment, &crash, event->at_us);
+    int code = ccol__crash_log_read(log, &shipment->context->reader, &shipment->handover.ring, event->end);
+    crash.log = log;
+    if (!code) code = ccol__log_report(&report, &crash, event, shipment->context->reader.redactor, NULL);
+    derive_id(shipment, "line", place, event->at_us, id);
+    if (!code) {
+        ccol_receipt receipt = {.size = sizeof receipt};
+        code = ccol__collector_submit_as(shipment->context->collector, report, id[0] ? id : NULL, &receipt, NULL);
+    }
+    ccol_report_unref(report);
+    ccol__crash_log_fini(log);
+    free(log);
+    return code == 0;
+}
+
+int ccol__shipment_tap(struct shipment *shipment, ccol_error *err)
+{
+    const struct shipper_options *options = shipment->context->options;
+    return ccol__log_tap_new(&shipment->tap, &options->tap, &shipment->handover.ring, shipment->handover.fd,
+                             shipment->context->reader.lines, &options->log, submit_line, shipment, err);
 }
 
 static int submit_panic(struct shipment *shipment, struct found_panic *found, ccol_error *err)
@@ -264,6 +299,7 @@ int ccol__shipment_turn(struct shipment *shipment, ccol_error *err)
     ccol__handover_facts(&shipment->handover, &shipment->facts);
     int code = ship_snapshots(shipment, err);
     ccol__log_follower_read(shipment->follower, UINT64_MAX);
+    ccol__log_tap_read(shipment->tap);
     int64_t patience = shipment->context->options->panic_ms * US_PER_MS;
     if (!code) code = submit_panics(shipment, ccol__clock_now_us() - patience, err);
     save_cursor(shipment);
@@ -272,7 +308,7 @@ int ccol__shipment_turn(struct shipment *shipment, ccol_error *err)
 
 int ccol__shipment_due_ms(const struct shipment *shipment)
 {
-    return ccol__log_follower_is_busy(shipment->follower) ? IDLE_MS : -1;
+    return ccol__log_follower_is_busy(shipment->follower) || ccol__log_tap_is_busy(shipment->tap) ? IDLE_MS : -1;
 }
 
 bool ccol__shipment_is_done(struct shipment *shipment)
@@ -325,6 +361,7 @@ int ccol__shipment_finish(struct shipment *shipment, ccol_error *err)
 {
     int code = ccol__shipment_turn(shipment, err);
     ccol__log_follower_settle(shipment->follower);
+    ccol__log_tap_finish(shipment->tap);
     if (!code) code = submit_panics(shipment, INT64_MAX, err);
     save_cursor(shipment);
     bool ended = !shipment->facts.known || shipment->facts.phase == HANDOVER_ENDED;

@@ -18,6 +18,7 @@ struct shipment {
     const struct shipment_context *context;
     struct handover handover;
     struct log_follower *follower;
+    struct log_tap *tap;        /* of the own instance, if lines are wanted in a file or as reports */
     struct follow_cursor saved; /* the cursor as it is on disk */
     struct handover_facts facts;
 };
@@ -25,6 +26,8 @@ struct shipment {
 /* Opens the folder as ccol__handover_open does. To be closed in any case. */
 int ccol__shipment_open(struct shipment *shipment, const struct shipment_context *context, int parent_fd,
                         const char *name, ccol_error *err);
+/* From here on each turn also takes the lines of the log to where options->tap wants them. */
+int ccol__shipment_tap(struct shipment *shipment, ccol_error *err);
 /* Submits all snapshots that wait, and panics whose time is up. An error: the collector has no room now; try again
  * later. */
 int ccol__shipment_turn(struct shipment *shipment, ccol_error *err);

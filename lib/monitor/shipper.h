@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "keeper/keeper.h"
 #include "monitor/log_line.h"
+#include "monitor/log_tap.h"
 #include "monitor/minidump_writer.h"
 #include "monitor/redact.h"
 #include "monitor/unwind.h"
@@ -27,7 +28,8 @@ struct shipper_options {
     bool no_minidump;
     struct redact_options redact;
     struct log_line_options lines;
-    size_t log_bytes;  /* of the log in a report; default 64 KiB */
+    struct log_tap_options tap; /* lines into a file, errors as reports of their own */
+    size_t log_bytes;           /* of the log in a report; default 64 KiB */
     unsigned tries;    /* snapshots that made the shipper crash so often are set aside; default 4, at least 4 */
     unsigned panic_ms; /* how long a panic waits for the death that it belongs to; default 1500 */
     unsigned drain_ms; /* how long the end waits for the storage; what is not saved then is by the next shipper on

@@ -80,6 +80,30 @@ static size_t size_of(const ccol_settings *settings, enum setting_id id)
     return (size_t)ccol__settings_amount(settings, id);
 }
 
+/* Lines become reports by themselves where that is what the place is for. */
+static enum line_level least_event(const ccol_settings *settings)
+{
+    static const enum line_level levels[] = {LEVEL_ERROR, LEVEL_NONE, LEVEL_FATAL, LEVEL_ERROR, LEVEL_WARNING};
+    unsigned choice = ccol__assembly_choice(settings, SETTING_LOG_EVENTS);
+    const char *storages = ccol__settings_value(settings, SETTING_STORAGE);
+    bool to_sentry = storages && strstr(storages, "sentry");
+    return choice == 0 && !to_sentry ? LEVEL_NONE : levels[choice];
+}
+
+static void fill_tap(const ccol_settings *settings, struct log_tap_options *tap)
+{
+    *tap = (struct log_tap_options){
+        .output = {.path = ccol__settings_value(settings, SETTING_LOG_FILE),
+                   .json = ccol__assembly_choice(settings, SETTING_LOG_FILE_FORMAT) == 1,
+                   .bytes_most = ccol__settings_amount(settings, SETTING_LOG_FILE_SIZE),
+                   .files_most = ccol__assembly_amount(settings, SETTING_LOG_FILES)},
+        .events = {.least = least_event(settings),
+                   .each = {.burst = ccol__assembly_amount(settings, SETTING_LOG_EVENTS_BURST),
+                            .interval_ms = ccol__assembly_amount(settings, SETTING_LOG_EVENTS_INTERVAL)},
+                   .total = {.burst = ccol__assembly_amount(settings, SETTING_LOG_EVENTS_TOTAL_BURST),
+                             .interval_ms = ccol__assembly_amount(settings, SETTING_LOG_EVENTS_TOTAL_INTERVAL)}}};
+}
+
 static void fill_options(ccol_settings *settings, struct shipper_options *options)
 {
     *options = (struct shipper_options){
@@ -113,6 +137,8 @@ static int ship(ccol_settings *settings, const struct keeper_shipper *from, ccol
     const char *rule_file = ccol__settings_value(settings, SETTING_LOG_RULES);
     int code = 0;
     fill_options(settings, &options);
+    fill_tap(settings, &options.tap);
+    options.lines.numbers = (enum level_numbers)ccol__assembly_choice(settings, SETTING_LOG_NUMBERS);
     if (pattern_file) code = read_patterns(pattern_file, &patterns, &options.redact.pattern_count, err);
     if (!code && rule_file) code = read_patterns(rule_file, &rules, &options.lines.rule_count, err);
     options.redact.patterns = patterns;

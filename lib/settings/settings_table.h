@@ -151,6 +151,16 @@ SETTING(REDACT, "redact", "on|off", "on", SWITCH, 0, 0, false, "Take passwords, 
 SETTING(REDACT_PATTERNS, "redact-patterns", "FILE", "", PATTERNS, 0, 0, false, "More to take out: lines of extended regular expressions; of each match, or of its first group, the text is replaced")
 SETTING(LOG_RULES, "log-rules", "FILE", "", PATTERNS, 0, 0, false, "Levels of log lines that are not recognised: lines of LEVEL=REGEX")
 SETTING(PANIC_WAIT, "panic-wait", "TIME", "1500ms", TIME, 1, HOUR, false, "How long a panic or exception in the output waits for a death that it belongs to, before it is a crash of its own")
+SETTING(LOG_FILE, "log-file", "FILE", "", PATH, 0, 0, false, "A file that every line of the program's output goes to as well, as it comes")
+SETTING(LOG_FILE_FORMAT, "log-file-format", "text|json", "text", CHOICE, 0, 0, false, "The lines as they are, or each as a JSON object with its time, stream, level and message")
+SETTING(LOG_FILE_SIZE, "log-file-size", "SIZE", "10MiB", SIZE, 4 * KIB, TIB, false, "Beyond this the file becomes FILE.1, that FILE.2, and so on")
+SETTING(LOG_FILES, "log-files", "NUMBER", "5", NUMBER, 0, 10000, false, "Old ones that are kept")
+SETTING(LOG_EVENTS, "log-events", "auto|off|fatal|error|warning", "auto", CHOICE, 0, 0, false, "Least level of a logged line that becomes a report of its own; auto is error with storage sentry, else off")
+SETTING(LOG_EVENTS_BURST, "log-events-burst", "NUMBER", "5", NUMBER, 1, 100000, false, "Such reports of one kind at once")
+SETTING(LOG_EVENTS_INTERVAL, "log-events-interval", "TIME", "60s", TIME, 1, 24 * HOUR, false, "Then one of the kind in this time; the others are counted")
+SETTING(LOG_EVENTS_TOTAL_BURST, "log-events-total-burst", "NUMBER", "50", NUMBER, 1, 100000, false, "Such reports of all kinds at once")
+SETTING(LOG_EVENTS_TOTAL_INTERVAL, "log-events-total-interval", "TIME", "2s", TIME, 1, 24 * HOUR, false, "Then one in this time")
+SETTING(LOG_NUMBERS, "log-numbers", "unknown|slog|syslog", "unknown", CHOICE, 0, 0, false, "What a bare 1 to 7 means as level in JSON lines: nothing for sure, slog's 1 critical to 6 trace, or syslog's 0 emergency to 7 debug")
 #undef KIB
 #undef MIB
 #undef TIB
