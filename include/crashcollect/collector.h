@@ -65,6 +65,8 @@ typedef struct ccol_collector_options {
     void *metric_user;
     ccol_incident_fn incident; /* errors that nobody handles; ccol_reporter_report sends them to Sentry */
     void *incident_user;
+    const char *const *sentry_keys; /* public keys whose holders may post as Sentry's SDKs do; NULL-terminated list;
+                                     * default: nobody */
 } ccol_collector_options;
 
 typedef struct ccol_receipt {

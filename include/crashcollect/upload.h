@@ -16,6 +16,10 @@ typedef struct ccol_upload_info {
     const char *user_agent;
     const char *authorization;
     int64_t content_length; /* of the body as sent, compressed or not; -1: chunked; 0: absent or empty */
+    /* Only where the collector takes what Sentry's SDKs send (ccol_collector_options.sentry_keys): */
+    const char *path;        /* "/api/42/envelope/"; NULL: /submit */
+    const char *sentry_auth; /* header X-Sentry-Auth */
+    const char *sentry_key;  /* value of sentry_key in the query string, decoded */
 } ccol_upload_info;
 
 /* What to answer. The caller sets size and, when done, calls ccol_reply_clear. */
@@ -30,6 +34,9 @@ typedef struct ccol_reply {
     size_t body_length;
 } ccol_reply;
 CCOL_API void ccol_reply_clear(ccol_reply *reply);
+
+/* Whether POST to that path is for an upload: /submit, and with sentry_keys /api/PROJECT/{minidump,envelope,store}/. */
+CCOL_API bool ccol_upload_takes(ccol_collector *collector, const char *path);
 
 /* Starts an upload. It succeeds also for requests that will be refused, as long as there is memory: the refusal comes
  * from _finish. If *decided (may be NULL) is set, the answer is known already and the body need not be read. */

@@ -41,5 +41,6 @@ METRIC(TOO_LARGE, 'c', "breakpad_resource.too_large", "crashcollect_too_large_to
 METRIC(TOO_SLOW, 'c', "http.too_slow", "crashcollect_too_slow_total", "", "Requests that came too slowly (408)")
 METRIC(ABORTED, 'c', "http.aborted", "crashcollect_aborted_total", "", "Uploads that the client cut off")
 METRIC(BAD_REQUEST, 'c', "http.bad_request", "crashcollect_bad_requests_total", "", "Requests with ambiguous framing (400)")
+METRIC(INTAKE_REFUSED, 'c', "intake.refused", "crashcollect_intake_refused_total", "", "Posts of Sentry clients refused: no key, or not what they say")
 METRIC(CONNECTIONS, 'g', "http.connections", "crashcollect_connections", "", "Connections open now")
 METRIC(UNHEALTHY, 'g', "health.errors", "crashcollect_health_errors", "", "Errors that /__heartbeat__ reports now")

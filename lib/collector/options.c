@@ -109,10 +109,18 @@ int ccol__options_init(ccol_collector_options *out, const ccol_collector_options
     copied = own_text(&options.submitter_token) && copied;
     copied = own_text(&options.crash_id_prefix) && copied;
     copied = own_list(&options.discard_fields) && copied;
+    if (options.sentry_keys) copied = own_list(&options.sentry_keys) && copied;
     ccol_storage_ref(options.storage);
     ccol_publisher_ref(options.publisher);
     *out = options;
     return copied ? 0 : ccol_fail(err, -ENOMEM, "cannot keep the options");
+}
+
+static void free_list(const char *const *list)
+{
+    for (const char *const *text = list; text && *text; text++)
+        free((void *)(uintptr_t)*text);
+    free((void *)(uintptr_t)list);
 }
 
 void ccol__options_fini(ccol_collector_options *options)
@@ -120,9 +128,8 @@ void ccol__options_fini(ccol_collector_options *options)
     free((void *)(uintptr_t)options->spool_dir);
     free((void *)(uintptr_t)options->submitter_token);
     free((void *)(uintptr_t)options->crash_id_prefix);
-    for (const char *const *field = options->discard_fields; field && *field; field++)
-        free((void *)(uintptr_t)*field);
-    free((void *)(uintptr_t)options->discard_fields);
+    free_list(options->discard_fields);
+    free_list(options->sentry_keys);
     ccol_publisher_unref(options->publisher);
     ccol_storage_unref(options->storage);
 }

@@ -14,6 +14,7 @@
 #include "base/latch.h"
 #include "base/text.h"
 #include "collector/collector.h"
+#include "collector/intake.h"
 #include "collector/reply.h"
 #include "report/annotations.h"
 #include "report/multipart.h"
@@ -28,13 +29,14 @@
 /* About what inflating one body takes: two windows, and the decoder's state. */
 #define INFLATE_BYTES ((size_t)160 << 10)
 
-enum outcome { OUTCOME_NONE, OUTCOME_MALFORMED, OUTCOME_TOO_LARGE, OUTCOME_NO_ROOM };
+enum outcome { OUTCOME_NONE, OUTCOME_MALFORMED, OUTCOME_TOO_LARGE, OUTCOME_NO_ROOM, OUTCOME_REFUSED };
 
 struct ccol_upload {
     ccol_collector *collector; /* one reference */
     ccol_report *report;
     struct annotations annotations;
     struct multipart *multipart;
+    struct intake *intake;   /* NULL: it came to /submit */
     struct inflate *inflate; /* NULL: the body is as it is */
     size_t charged;          /* to the budget, for inflate */
     uint64_t received;
@@ -79,6 +81,11 @@ static int settle_malformed(ccol_upload *upload, enum malformed reason)
 /* What the parsers' codes mean for the answer. */
 static int settle_code(ccol_upload *upload, int code)
 {
+    const char *why = "";
+    if (upload->intake && code == CCOL_EFORMAT && ccol__intake_status(upload->intake, &why)) {
+        settle(upload, OUTCOME_REFUSED, MALFORMED_NONE, why);
+        return code;
+    }
     if (code == CCOL_ETOOLARGE)
         return settle(upload, OUTCOME_TOO_LARGE, MALFORMED_NONE, "too many parts, or too large");
     if (code != CCOL_EFORMAT) return settle(upload, OUTCOME_NO_ROOM, MALFORMED_NONE, "the memory budget is spent");
@@ -123,7 +130,7 @@ static int start_parsers(ccol_upload *upload, const ccol_upload_info *info, cons
     ccol__annotations_init(&upload->annotations, upload->report, &limits, budget_of(upload),
                            ccol__collector_log(upload->collector));
     int code = start_inflate(upload, info->content_encoding);
-    if (!code)
+    if (!code && boundary[0])
         code =
             ccol__multipart_new(&upload->multipart, boundary, &parts, &ccol__annotations_events, &upload->annotations);
     return code;
@@ -144,19 +151,45 @@ static int keep_headers(ccol_upload *upload, const ccol_upload_info *info)
     return upload->token ? 0 : -ENOMEM;
 }
 
-/* All that can be said before the body. */
-static void judge_headers(ccol_upload *upload, const ccol_upload_info *info)
+/* Of what a Sentry client sends: who may, and whether it is a form. */
+static int judge_intake(ccol_upload *upload, const ccol_upload_info *info, char boundary[MULTIPART_BOUNDARY_MAX + 1])
 {
-    char boundary[MULTIPART_BOUNDARY_MAX + 1];
-    ccol_error err = {0};
+    const ccol_collector_options *options = ccol__collector_options(upload->collector);
+    const struct intake_limits limits = {
+        .keys = options->sentry_keys, .max_inflated = options->max_inflated, .budget = budget_of(upload)};
+    const char *why;
+    upload->intake = ccol__intake_new(upload->report, info, &limits);
+    if (!upload->intake) return settle_code(upload, -ENOMEM);
+    if (ccol__intake_status(upload->intake, &why)) return settle_code(upload, CCOL_EFORMAT);
+    bool form = ccol__intake_is_form(upload->intake);
+    if (!form || ccol__multipart_content_type(info->content_type ? info->content_type : "", boundary) == MALFORMED_NONE)
+        return 0;
+    settle(upload, OUTCOME_REFUSED, MALFORMED_NONE, "send a form, application/octet-stream or application/x-dmp");
+    return CCOL_EFORMAT;
+}
+
+static int judge_submit(ccol_upload *upload, const ccol_upload_info *info, char boundary[MULTIPART_BOUNDARY_MAX + 1])
+{
     enum malformed reason = info->content_type && *info->content_type
                                 ? ccol__multipart_content_type(info->content_type, boundary)
                                 : MALFORMED_NO_CONTENT_TYPE;
     if (reason == MALFORMED_NONE && info->content_length == 0) reason = MALFORMED_NO_CONTENT_LENGTH;
-    if (reason != MALFORMED_NONE) {
-        settle_malformed(upload, reason);
-        return;
-    }
+    return reason != MALFORMED_NONE ? settle_malformed(upload, reason) : 0;
+}
+
+bool ccol_upload_takes(ccol_collector *collector, const char *path)
+{
+    if (!path || strcmp(path, "/submit") == 0) return true;
+    return ccol__collector_options(collector)->sentry_keys && ccol__intake_path(path);
+}
+
+/* All that can be said before the body. */
+static void judge_headers(ccol_upload *upload, const ccol_upload_info *info)
+{
+    char boundary[MULTIPART_BOUNDARY_MAX + 1] = "";
+    ccol_error err = {0};
+    bool is_submit = !info->path || strcmp(info->path, "/submit") == 0;
+    if (is_submit ? judge_submit(upload, info, boundary) : judge_intake(upload, info, boundary)) return;
     uint64_t length = info->content_length > 0 ? (uint64_t)info->content_length : 0;
     if (length > ccol__collector_max_body(upload->collector)) {
         settle(upload, OUTCOME_TOO_LARGE, MALFORMED_NONE, "the body is larger than max_body");
@@ -203,6 +236,7 @@ void ccol_upload_free(ccol_upload *upload)
     if (!upload) return;
     ccol__annotations_fini(&upload->annotations);
     ccol__multipart_free(upload->multipart);
+    ccol__intake_free(upload->intake);
     ccol__inflate_free(upload->inflate);
     ccol__budget_give(budget_of(upload), upload->charged);
     ccol_report_unref(upload->report);
@@ -222,7 +256,8 @@ static int take_plain(void *user, const void *data, size_t length)
     ccol_upload *upload = user;
     /* A compressed body is read on to its end: damage there is the more telling answer, and Antenna's. */
     if (upload->outcome != OUTCOME_NONE) return 0;
-    int code = ccol__multipart_feed(upload->multipart, data, length);
+    int code = upload->multipart ? ccol__multipart_feed(upload->multipart, data, length)
+                                 : ccol__intake_feed(upload->intake, data, length);
     if (code) settle_code(upload, code);
     return upload->outcome == OUTCOME_TOO_LARGE || upload->outcome == OUTCOME_NO_ROOM ? code : 0;
 }
@@ -272,17 +307,24 @@ static void tell_size(const ccol_upload *upload)
                           (double)size);
 }
 
+static int end_parsers(ccol_upload *upload)
+{
+    int code = upload->multipart ? ccol__multipart_finish(upload->multipart) : 0;
+    return code || !upload->intake ? code : ccol__intake_finish(upload->intake);
+}
+
 /* The end of the body, as far as the parsers are concerned. */
 static void end_body(ccol_upload *upload)
 {
-    if (!upload->multipart || upload->outcome == OUTCOME_TOO_LARGE || upload->outcome == OUTCOME_NO_ROOM) return;
+    bool begun = upload->multipart || (upload->intake && upload->outcome != OUTCOME_REFUSED);
+    if (!begun || upload->outcome == OUTCOME_TOO_LARGE || upload->outcome == OUTCOME_NO_ROOM) return;
     if (upload->received == 0) {
         settle_malformed(upload, MALFORMED_NO_CONTENT_LENGTH);
         return;
     }
     if (upload->inflate) end_inflate(upload);
     if (upload->malformed != MALFORMED_BAD_GZIP) tell_size(upload);
-    int code = upload->outcome == OUTCOME_NONE ? ccol__multipart_finish(upload->multipart) : 0;
+    int code = upload->outcome == OUTCOME_NONE ? end_parsers(upload) : 0;
     if (code) settle_code(upload, code);
     if (upload->outcome == OUTCOME_NONE && upload->report->annotation_count == 0)
         settle_malformed(upload, MALFORMED_NO_ANNOTATIONS);
@@ -296,7 +338,11 @@ static void answer(ccol_upload *upload, unsigned status, const char *text, unsig
                         .retry_after_s = retry_after_s,
                         .body = upload->body};
     upload->body = NULL;
-    reply.body_length = (size_t)snprintf(reply.body, BODY_SIZE, "%.*s", BODY_SIZE - 1, text);
+    if (upload->intake)
+        reply.content_type = ccol__intake_answer(upload->intake, reply.body, BODY_SIZE, status, text);
+    else
+        snprintf(reply.body, BODY_SIZE, "%.*s", BODY_SIZE - 1, text);
+    reply.body_length = strlen(reply.body);
     ccol__metrics_observe(metrics_of(upload), METRIC_ON_POST, NULL,
                           (double)(ccol__clock_monotonic_us() - upload->began_us) / 1000.0);
     ccol_upload_fn done = upload->done;
@@ -327,9 +373,20 @@ static void answer_too_large(ccol_upload *upload)
     answer(upload, 413, "Discarded=too_large", 0);
 }
 
+static void answer_refused(ccol_upload *upload)
+{
+    const char *why;
+    unsigned status = ccol__intake_status(upload->intake, &why);
+    ccol__metrics_count(metrics_of(upload), METRIC_INTAKE_REFUSED, NULL);
+    ccol__log(ccol__collector_log(upload->collector), CCOL_LOG_INFO, "intake", "", "refused: %s", upload->why);
+    answer(upload, status ? status : 400, upload->why, 0);
+}
+
 static void answer_outcome(ccol_upload *upload)
 {
-    if (upload->outcome == OUTCOME_MALFORMED)
+    if (upload->outcome == OUTCOME_REFUSED)
+        answer_refused(upload);
+    else if (upload->outcome == OUTCOME_MALFORMED)
         answer_malformed(upload, upload->malformed, upload->why);
     else if (upload->outcome == OUTCOME_TOO_LARGE)
         answer_too_large(upload);
@@ -392,7 +449,7 @@ static void submit(ccol_upload *upload)
     upload->report->payload_size = upload->received;
     upload->report->payload_is_json = upload->annotations.had_json;
     int code = ccol__collector_decide(upload->collector, upload->report, &decision);
-    const struct json *uuid = code ? NULL : ccol__report_find(upload->report, "uuid");
+    const struct json *uuid = code || upload->intake ? NULL : ccol__report_find(upload->report, "uuid");
     if (uuid && refuse_chosen_id(upload, uuid)) return;
     upload->submission = (struct submission){.done = answer_receipt, .user = upload};
     if (!code)

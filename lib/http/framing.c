@@ -82,6 +82,8 @@ static const char *read_field(struct reading *reading, const char *name, size_t 
         keep_first(&framing->user_agent, value);
     else if (ccol__text_equal_nocase(name, name_length, "Authorization"))
         keep_first(&framing->authorization, value);
+    else if (ccol__text_equal_nocase(name, name_length, "X-Sentry-Auth"))
+        keep_first(&framing->sentry_auth, value);
     else if (ccol__text_equal_nocase(name, name_length, "Expect"))
         framing->expects_continue = ccol__text_equal_nocase(value, length, "100-continue");
     return NULL;

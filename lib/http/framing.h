@@ -13,7 +13,7 @@ struct MHD_Connection;
 struct framing {
     int64_t content_length; /* -1: chunked; INT64_MAX: that or more */
     bool expects_continue;
-    const char *content_type, *content_encoding, *user_agent, *authorization; /* NULL: absent */
+    const char *content_type, *content_encoding, *user_agent, *authorization, *sentry_auth; /* NULL: absent */
 };
 
 #define FRAMING_HEADERS_MAX 64

@@ -124,7 +124,7 @@ static bool out_of_memory(struct request *request)
     return true;
 }
 
-static enum MHD_Result begin_upload(struct request *request, const struct framing *framing)
+static enum MHD_Result begin_upload(struct request *request, const struct framing *framing, const char *path)
 {
     bool decided = false;
     ccol_upload_info info = {
@@ -134,6 +134,9 @@ static enum MHD_Result begin_upload(struct request *request, const struct framin
         .user_agent = framing->user_agent,
         .authorization = framing->authorization,
         .content_length = framing->content_length,
+        .path = path,
+        .sentry_auth = framing->sentry_auth,
+        .sentry_key = MHD_lookup_connection_value(request->mhd, MHD_GET_ARGUMENT_KIND, "sentry_key"),
     };
     if (ccol_upload_new(&request->upload, request->handling->collector, &info, &decided, NULL) != 0) {
         request->upload = NULL;
@@ -175,7 +178,8 @@ static enum MHD_Result begin(struct handling *handling, struct MHD_Connection *m
     request->expects_continue = framing.expects_continue;
     if (problem) return refuse_framing(request, problem) ? answer_early(request, true) : MHD_NO;
     ccol_header headers[FRAMING_HEADERS_MAX];
-    const struct route_request routed = {.method = method,
+    const struct route_request routed = {.collector = handling->collector,
+                                         .method = method,
                                          .url = url,
                                          .authorization = framing.authorization,
                                          .headers = headers,
@@ -183,7 +187,7 @@ static enum MHD_Result begin(struct handling *handling, struct MHD_Connection *m
                                              strncmp(url, "/__", 3) == 0 ? ccol__framing_headers(mhd, headers) : 0};
     switch (ccol__route(handling->health, &routed, &request->reply)) {
     case ROUTE_SUBMIT:
-        return begin_upload(request, &framing);
+        return begin_upload(request, &framing, ccol__route_path(url));
     case ROUTE_ANSWERED:
         return answer_early(request, true);
     case ROUTE_FAILED:

@@ -24,8 +24,7 @@ static enum route answered(ccol_reply *reply, unsigned status, const char *text)
     return ccol__reply_text(reply, status, REPLY_JSON, text) ? ROUTE_ANSWERED : ROUTE_FAILED;
 }
 
-/* The path of a request target: absolute form loses scheme and host, slashes at the front count as one. */
-static const char *path_of(const char *url)
+const char *ccol__route_path(const char *url)
 {
     static const char *const schemes[] = {"http://", "https://"};
     for (size_t i = 0; i < 2; i++) {
@@ -50,10 +49,10 @@ static enum route route_submit(const char *method, ccol_reply *reply)
 
 enum route ccol__route(ccol_health *health, const struct route_request *given, ccol_reply *reply)
 {
-    const char *path = path_of(given->url), *method = given->method;
+    const char *path = ccol__route_path(given->url), *method = given->method;
     if (!is_method(method))
         return answered(reply, 400, "{\"title\": \"Bad request\", \"description\": \"Invalid HTTP method\"}");
-    if (strcmp(path, "/submit") == 0) return route_submit(method, reply);
+    if (ccol_upload_takes(given->collector, path)) return route_submit(method, reply);
 
     ccol_health_request request = {.size = sizeof(request),
                                    .method = method,

@@ -194,6 +194,12 @@ int ccol_settings_open_collector(ccol_settings *settings, ccol_collector **out, 
     auto_free const char **fields = ccol__settings_split(ccol__settings_value(settings, SETTING_DISCARD_FIELDS));
     if (!fields) return ccol_fail(err, -ENOMEM, "CRASHCOLLECT_DISCARD_FIELDS");
     options.discard_fields = fields;
+    auto_free const char **keys = NULL;
+    if (ccol__assembly_switch(settings, SETTING_SENTRY_INTAKE)) {
+        keys = ccol__settings_split(ccol__settings_value(settings, SETTING_SENTRY_INTAKE_KEYS));
+        if (!keys) return ccol_fail(err, -ENOMEM, "CRASHCOLLECT_SENTRY_INTAKE_KEYS");
+        options.sentry_keys = keys;
+    }
     code = open_storage(settings, &options.storage, err);
     if (code == 0) code = ccol__assembly_open_publisher(settings, &options.publisher, err);
     if (code == 0)

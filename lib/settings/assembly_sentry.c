@@ -24,6 +24,7 @@
 const char **ccol__settings_split(const char *list)
 {
     size_t count = 0, length;
+    if (!list) list = "";
     for (const char *at = list; ccol__value_next_word(&at, &length);)
         count++;
     size_t pointers = (count + 1) * sizeof(char *);

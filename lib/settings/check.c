@@ -248,6 +248,14 @@ static void check_needs(struct check *check)
     }
 }
 
+static void check_intake(struct check *check)
+{
+    bool on = false;
+    ccol__value_switch(ccol__settings_value(check->settings, SETTING_SENTRY_INTAKE), &on);
+    if (on && !is_set(check, SETTING_SENTRY_INTAKE_KEYS))
+        tell(check, SETTING_SENTRY_INTAKE, "nobody could post: list the keys in CRASHCOLLECT_SENTRY_INTAKE_KEYS too");
+}
+
 static void check_publish(struct check *check)
 {
     const char *publish = ccol__settings_value(check->settings, SETTING_PUBLISH);
@@ -274,6 +282,7 @@ static void check_together(struct check *check)
     if (longest && ccol__settings_amount(settings, SETTING_RETRY_FIRST) > longest)
         tell(check, SETTING_RETRY_FIRST, "longer than the longest pause (CRASHCOLLECT_RETRY_MAX=%s); lower it",
              ccol__settings_value(settings, SETTING_RETRY_MAX));
+    check_intake(check);
     check_publish(check);
     if (strcmp(ccol__settings_value(settings, SETTING_FS_ROOT), ccol__settings_value(settings, SETTING_SPOOL_DIR)) == 0)
         tell(check, SETTING_SPOOL_DIR, "the same folder as CRASHCOLLECT_FS_ROOT; give each its own");

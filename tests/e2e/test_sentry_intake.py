@@ -1,0 +1,311 @@
+# SPDX-License-Identifier: MIT
+"""Sentry's SDKs and crash reporters as senders (case a14): what they post is a report before they get their 200."""
+import gzip
+import json
+import os
+import re
+import subprocess
+import uuid
+import zlib
+
+import pytest
+
+from harness import eventually, multipart, request_bytes
+from sentry_parts import DUMP, KEY, SERVICES, TESTS, Envelope, Stub
+
+ID = "0123456789abcdef0123456789abcdef"
+AUTH = {"X-Sentry-Auth": f"Sentry sentry_version=7, sentry_client=test/1, sentry_key={KEY}"}
+INTAKE = {"CRASHCOLLECT_SENTRY_INTAKE": "1", "CRASHCOLLECT_SENTRY_INTAKE_KEYS": f"{'b' * 32},{KEY}"}
+DUMP_NAME = "upload_file_minidump"
+
+
+@pytest.fixture
+def hop(daemon_factory):
+    return daemon_factory(env=INTAKE)
+
+
+@pytest.fixture
+def stub():
+    made = Stub()
+    yield made
+    made.close()
+
+
+def dsn(daemon):
+    return f"http://{KEY}@127.0.0.1:{daemon.port}/42"
+
+
+def envelope(*items, header=None):
+    lines = [json.dumps({"event_id": ID} if header is None else header).encode()]
+    for head, payload in items:
+        lines += [json.dumps(head).encode(), payload]
+    return b"\n".join(lines) + b"\n"
+
+
+EVENT = ({"type": "event", "content_type": "application/json"},
+         json.dumps({"event_id": ID, "level": "error", "platform": "c", "release": "app@1.5+7", "environment": "test",
+                     "logentry": {"formatted": "hello"}}).encode())
+
+
+def attachment(data, kind=None, name="a.bin"):
+    head = {"type": "attachment", "length": len(data), "filename": name}
+    return ({**head, "attachment_type": kind} if kind else head), data
+
+
+def post(daemon, endpoint, body, headers=None, auth=AUTH):
+    return daemon.request("POST", f"/api/42/{endpoint}/", body, {**(auth or {}), **(headers or {})})
+
+
+def stored(daemon, count=1):
+    """All crashes once there are so many, oldest first."""
+    eventually(lambda: len(daemon.saved_ids()) >= count, what=f"{count} crashes")
+    crashes = list(daemon.crashes().values())
+    for crash in crashes:
+        crash.check_whole()
+    return sorted(crashes, key=lambda crash: crash.raw_crash["submitted_timestamp"])
+
+
+def kept(crash):
+    return Envelope_any(crash.dumps["sentry_envelope"])
+
+
+class Envelope_any(Envelope):
+    """An envelope whose items may have no length."""
+
+    def __init__(self, body):
+        lines = body.split(b"\n", 1)
+        self.header = json.loads(lines[0])
+        self.items = []
+        rest = lines[1]
+        while rest:
+            line, rest = rest.split(b"\n", 1)
+            head = json.loads(line)
+            length = head.get("length", rest.find(b"\n"))
+            self.items.append((head, rest[:length]))
+            assert rest[length:length + 1] == b"\n"
+            rest = rest[length + 1:]
+
+
+def test_envelope(hop):
+    reply = post(hop, "envelope", envelope(EVENT, attachment(DUMP, "event.minidump"), attachment(b"x\ny\n"),
+                                           ({"type": "not_yet_known", "length": 3, "more": [1]}, b"a\nb")))
+    assert (reply.status, reply.json) == (200, {"id": ID})
+    crash, = stored(hop)
+    assert crash.dumps[DUMP_NAME] == DUMP
+    found = kept(crash)
+    assert [head["type"] for head, _ in found.items] == ["event", "attachment", "not_yet_known"]
+    assert found.items[1][1] == b"x\ny\n" and found.items[2] == ({"type": "not_yet_known", "length": 3, "more": [1]},
+                                                                 b"a\nb")
+    raw = crash.raw_crash
+    assert (raw["ProductName"], raw["Version"], raw["SentryProject"], raw["SentryEventId"]) == \
+        ("app", "1.5+7", "42", ID)
+    assert raw["SentryItems"] == "event,attachment,attachment,not_yet_known" and raw["SentryLevel"] == "error"
+    assert KEY not in crash.raw.decode() and KEY not in hop.log_text()
+
+
+def test_durable_before_the_answer(hop):
+    """A kill after the 200 loses nothing."""
+    for number in range(20):
+        assert post(hop, "envelope", envelope(EVENT, attachment(DUMP, "event.minidump"))).status == 200
+    hop.kill()
+    hop.start()
+    assert len(stored(hop, 20)) == 20
+
+
+def test_off_by_default(daemon):
+    for endpoint in ("envelope", "store", "minidump"):
+        assert post(daemon, endpoint, envelope(EVENT)).status == 404
+
+
+def test_keys(hop):
+    body = envelope(EVENT)
+    wrong = {"X-Sentry-Auth": f"Sentry sentry_key={'c' * 32}"}
+    assert post(hop, "envelope", body, auth=wrong).status == 403
+    assert post(hop, "envelope", body, auth=None).status == 401
+    assert post(hop, "envelope", body, auth={"X-Sentry-Auth": "Sentry sentry_version=7"}).status == 401
+    assert post(hop, "store", EVENT[1], auth=None).status == 401
+    both = hop.request("POST", f"/api/42/envelope/?sentry_key={KEY}", body, AUTH)
+    assert both.status == 401 and "multiple" in both.json["detail"]
+    assert hop.request("POST", f"/api/42/envelope/?sentry_key={KEY[:-1]}", body).status == 403
+    assert hop.saved_ids() == set()
+    assert hop.metric("crashcollect_intake_refused_total") == 6
+    assert hop.request("POST", f"/api/42/envelope/?sentry_version=7&sentry_key={KEY}", body).status == 200
+    assert post(hop, "envelope", body, auth={"Authorization": f"Sentry sentry_key={KEY}"}).status == 200
+    assert post(hop, "envelope", body, {"Authorization": "Basic Zm9yOnByb3h5"}).status == 200
+    header = {"event_id": ID, "dsn": f"https://{KEY}@o1.ingest.sentry.io/42"}
+    assert post(hop, "envelope", envelope(EVENT, header=header), auth=None).status == 200
+    header["dsn"] = f"https://{'c' * 32}@o1.ingest.sentry.io/42"
+    assert post(hop, "envelope", envelope(EVENT, header=header), auth=None).status == 403
+    stored(hop, 4)
+
+
+@pytest.mark.parametrize("body", [b"", b"x", b"[]\n", b"{}\n{\n", b'{}\n{"length": 3}\nabc',
+                                  b'{}\n{"type": "a", "length": 30}\nabc', b'{}\n{"type": "a", "length": 2}\nabc',
+                                  b'{}\n{"type": "a", "length": -2}\nabc', b'{}\n{"type": "a", "length": "3"}\nabc'])
+def test_bad_envelopes(hop, body):
+    assert post(hop, "envelope", body).status == 400
+    assert hop.saved_ids() == set()
+
+
+def test_sizes(daemon_factory):
+    daemon = daemon_factory(env={**INTAKE, "CRASHCOLLECT_MAX_BODY": "1MiB", "CRASHCOLLECT_MAX_INFLATED": "2MiB"})
+    bomb = gzip.compress(envelope(attachment(bytes(3 << 20))))
+    assert post(daemon, "envelope", bomb, {"Content-Encoding": "gzip"}).status == 413
+    content_type, body = multipart({}, {DUMP_NAME: gzip.compress(DUMP + bytes(3 << 20))})
+    assert post(daemon, "minidump", body, {"Content-Type": content_type}).status == 413
+    assert post(daemon, "envelope", envelope(EVENT), {"Content-Encoding": "br"}).status == 415
+    assert daemon.saved_ids() == set()
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", None])
+def test_store(hop, encoding):
+    packed = {"gzip": gzip.compress, "deflate": zlib.compress, None: bytes}[encoding](EVENT[1])
+    reply = post(hop, "store", packed, {"Content-Encoding": encoding} if encoding else {})
+    assert (reply.status, reply.json) == (200, {"id": ID})
+    found = kept(stored(hop)[0])
+    assert found.header == {"event_id": ID} and found.event == json.loads(EVENT[1])
+    assert post(hop, "store", b"no json").status == 400
+    made = post(hop, "store", b'{"message": "no id"}').json["id"]
+    assert uuid.UUID(made).version == 4
+
+
+def test_minidumps(hop, tmp_path):
+    """curl as the documented sender: a form, a packed part, a raw body; the id it answers is the crash id."""
+    file = tmp_path / "crash.dmp"
+    file.write_bytes(DUMP)
+    packed = tmp_path / "crash.dmp.gz"
+    packed.write_bytes(gzip.compress(DUMP))
+    url = f"http://127.0.0.1:{hop.port}/api/42/minidump/?sentry_key={KEY}"
+
+    def curl(*arguments):
+        done = subprocess.run(["curl", "-sS", "-w", "\n%{http_code} %{content_type}", *arguments, url],
+                              capture_output=True, text=True, timeout=60)
+        text, status = done.stdout.rsplit("\n", 1)
+        return status, text
+    forms = [["-F", f"{DUMP_NAME}=@{file}", "-F", 'sentry={"release":"a@1"}', "-F", "sentry[tags][x]=y"],
+             ["-F", f"{DUMP_NAME}=@{packed}", "-F", "prod=Electron", "-F", "ver=1"],
+             ["--http1.0", "-H", "Content-Type: application/x-dmp", "--data-binary", f"@{file}"],
+             ["-H", "Content-Type: application/octet-stream", "--data-binary", f"@{packed}"]]
+    ids = []
+    for form in forms:
+        status, text = curl(*form)
+        assert status == "200 text/plain", text
+        assert str(uuid.UUID(text)) == text
+        ids.append(text)
+        stored(hop, len(ids))
+    crashes = hop.crashes()
+    assert set(crashes) == set(ids)
+    assert all(crash.dumps == {DUMP_NAME: DUMP} for crash in crashes.values())
+    assert crashes[ids[0]].raw_crash["sentry[tags][x]"] == "y"
+    status, text = curl("-F", f"{DUMP_NAME}=@{file}", "-F", f'sentry={{"event_id":"{ID}"}}')
+    assert text == str(uuid.UUID(ID))
+    for bad in (["-F", "other=x"], ["-F", f"{DUMP_NAME}=@/etc/hostname"], ["--data-binary", "x"],
+                ["-H", "Content-Type: application/x-dmp", "--data-binary", "no dump"]):
+        assert curl(*bad)[0].startswith("400"), bad
+
+
+def test_http_1_0_and_methods(hop):
+    head = f"POST /api/42/envelope/ HTTP/1.0\r\nX-Sentry-Auth: {AUTH['X-Sentry-Auth']}\r\nContent-Length: "
+    body = envelope(EVENT)
+    assert hop.exchange(head.encode() + str(len(body)).encode() + b"\r\n\r\n" + body).status == 200
+    assert hop.get("/api/42/envelope/").status == 405
+    assert hop.exchange(request_bytes("POST", "/api/42/nothing/", {}, b"x")).status == 404
+    assert hop.exchange(request_bytes("POST", "/api//store/", {}, b"x")).status == 404
+    assert hop.submit({DUMP_NAME: DUMP}).crash_id
+
+
+def real_sender(script, name, version):
+    done = subprocess.run(["bash", "-euc", f". ./common.sh; NAME=sender; {script} {name} {version}; echo $NPM_HOME$VENV"],
+                          cwd=SERVICES, capture_output=True, text=True, timeout=300,
+                          env={**os.environ, "NPM_HOME": "", "VENV": ""})
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()[-1]
+
+
+def messages(crashes):
+    """{event id: what it says} of all events among the crashes."""
+    found = {}
+    for crash in crashes:
+        for payload in kept(crash).payloads("event"):
+            event = json.loads(payload)
+            value = event.get("message") or event.get("logentry", {}).get("message")
+            found[event["event_id"]] = value or event["exception"]["values"][-1]["value"]
+    return found
+
+
+def check_sdk(hop, command, texts, product, env=None):
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=env)
+    assert done.returncode == 0, done.stderr
+    ids = json.loads(done.stdout.splitlines()[-1])
+    eventually(lambda: hop.get("/__heartbeat__").json["info"]["save_queue_size"] == 0)
+    crashes = stored(hop, 2)
+    found = messages(crashes)
+    assert [found[one] for one in ids] == texts
+    assert all(crash.raw_crash["ProductName"] == product for crash in crashes if "event" in
+               crash.raw_crash["SentryItems"].split(","))
+    notes = [payload for crash in crashes for head, payload in kept(crash).items if head["type"] == "attachment"]
+    assert notes == [b"line 1\nline 2\n"]
+
+
+def test_a14_python_sdk(hop):
+    venv = real_sender("need_venv", "sentry-sdk", "2.44.0")
+    check_sdk(hop, [f"{venv}/bin/python", TESTS / "e2e/sentry_python.py", dsn(hop)], ["from python", "with attachment"],
+              "pyapp")
+
+
+def test_a14_python_sdk_of_old(hop):
+    """1.9 posts plain errors to /store/."""
+    venv = real_sender("need_venv", "sentry-sdk", "1.9.10")
+    code = ("import sentry_sdk, sys, json\nsentry_sdk.init(dsn=sys.argv[1], release='pyapp@1', default_integrations=False)\n"
+            "one = sentry_sdk.capture_message('old message')\nsentry_sdk.flush(10)\nprint(json.dumps(one))")
+    done = subprocess.run([f"{venv}/bin/python", "-c", code, dsn(hop)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert messages(stored(hop)) == {json.loads(done.stdout): "old message"}
+
+
+def test_a14_node_sdk(hop):
+    folder = real_sender("need_npm", "@sentry/node", "11.12.0")
+    check_sdk(hop, ["node", TESTS / "e2e/sentry_node.js", f"{folder}/node_modules/@sentry/node", dsn(hop)],
+              ["from node", "with attachment"], "nodeapp")
+
+
+def test_a14_sentry_cli(hop, tmp_path):
+    folder = real_sender("need_npm", "@sentry/cli-linux-x64", "3.8.0 --os=linux --cpu=x64")
+    done = subprocess.run([f"{folder}/node_modules/@sentry/cli-linux-x64/bin/sentry-cli", "send-event", "-m",
+                           "from the cli", "--no-environ"], capture_output=True, text=True, timeout=60,
+                          env={"SENTRY_DSN": dsn(hop), "SENTRY_DISABLE_UPDATE_CHECK": "1", "HOME": str(tmp_path),
+                               "PATH": os.environ["PATH"]})
+    assert done.returncode == 0, done.stdout + done.stderr
+    wanted = uuid.UUID(re.search(r"[0-9a-f-]{36}", done.stdout).group(0)).hex
+    event, = kept(stored(hop)[0]).payloads("event")
+    assert uuid.UUID(json.loads(event)["event_id"]).hex == wanted and b"from the cli" in event
+
+
+def test_forwarded(daemon_factory, stub):
+    """A durable hop: what came in goes on to another DSN, under its own id, without the one it was sent to."""
+    stub.script = [(503, {}), (429, {"X-Sentry-Rate-Limits": "1:error:org"})]
+    hop = daemon_factory(env={**INTAKE, "CRASHCOLLECT_STORAGE": "fs,sentry", "CRASHCOLLECT_SENTRY_DSN": stub.dsn,
+                              "CRASHCOLLECT_RETRY_FIRST": "20ms", "CRASHCOLLECT_CONCURRENT_CRASHMOVERS": 1})
+    header = {"event_id": ID, "dsn": dsn(hop), "sent_at": "2020-01-01T00:00:00Z", "trace": {"public_key": "x"}}
+    body = envelope(({**EVENT[0], "length": len(EVENT[1])}, EVENT[1]), attachment(DUMP, "event.minidump"),
+                    ({"type": "new_thing", "length": 5}, b"a\nb\nc"), header=header)
+    assert post(hop, "envelope", body).json == {"id": ID}
+    session = envelope(({"type": "session", "length": 2}, b"{}"), header={})
+    assert post(hop, "envelope", session).json == {}
+    first = next(one for one in stub.wait(2) if one.payloads("event"))
+    assert first.header["event_id"] == ID and first.header["trace"] == {"public_key": "x"}
+    assert "dsn" not in first.header and first.header["sent_at"] > "2026"
+    assert first.event == json.loads(EVENT[1]) and first.payloads("new_thing") == [b"a\nb\nc"]
+    head, dump = first.attachments()["minidump.dmp"]
+    assert dump == DUMP and head["attachment_type"] == "event.minidump"
+    assert dsn(hop) not in json.dumps([one.header for one in stub.seen])
+    stored(hop, 2)
+
+
+def test_what_is_no_envelope_goes_nowhere(daemon_factory, stub):
+    """Anybody who may post a crash can name a file like an envelope."""
+    daemon = daemon_factory(env={"CRASHCOLLECT_STORAGE": "sentry", "CRASHCOLLECT_SENTRY_DSN": stub.dsn,
+                                 "CRASHCOLLECT_SENTRY_OWN_ERRORS": "off"})
+    daemon.submit({"sentry_envelope": b"{}\n{\"type\": \"event\", \"length\": 99}\n"})
+    assert "not an envelope" in daemon.wait_log("moved to the quarantine.*").group(0)
+    assert stub.requests == []
