@@ -217,7 +217,7 @@ int ccol__s3_call(struct s3 *s3, const struct s3_call *call, struct http_respons
 {
     struct way way = {.s3 = s3, .call = call};
     struct http_response answer = {0};
-    struct s3_refusal said;
+    struct s3_refusal said = {0};
     ccol_error failure = {0};
     ccol__buffer_init(&way.url, URL_MAX, NULL);
     int code = call_way(&way, &answer, &said, &failure);

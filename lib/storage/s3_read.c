@@ -99,7 +99,7 @@ static bool id_of(char id[CRASH_ID_LENGTH + 1], const struct buffer *key)
 
 /* Tells the ids of one page, and how to ask for the next: token "" at the end. */
 static int read_page(const struct http_response *response, struct buffer *token,
-                     int (*each)(void *user, const char *crash_id), void *user)
+                     int (*each)(void *user, const char *crash_id), void *user, ccol_error *err)
 {
     struct xml xml = {response->body.data, response->body.data + response->body.length};
     struct xml_leaf leaf;
@@ -117,6 +117,7 @@ static int read_page(const struct http_response *response, struct buffer *token,
             ccol__xml_text(&key, &leaf);
             if (!key.failed && id_of(id, &key)) code = each(user, id);
         }
+        if (token->failed || key.failed) code = ccol_fail(err, -ENOMEM, "cannot read a list of keys");
     }
     ccol__buffer_fini(&key);
     return code;
@@ -147,7 +148,7 @@ int ccol__s3_list(void *self, int (*each)(void *user, const char *crash_id), voi
         const struct s3_call call = {.method = "GET", .query = query.data, .response_max = PAGE_MAX};
         if (!code) code = ccol__s3_call(s3, &call, &response, NULL, err);
         if (code) break;
-        code = read_page(&response, &token, each, user);
+        code = read_page(&response, &token, each, user, err);
         ccol__http_response_fini(&response);
     } while (!code && token.length);
     ccol__buffer_fini(&token);

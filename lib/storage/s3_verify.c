@@ -34,8 +34,12 @@ int ccol__s3_verify(void *self, ccol_error *err)
 {
     struct s3 *s3 = self;
     struct s3_refusal refusal;
-    int head = look_at_bucket(s3, &refusal, true, err);
-    if (head && !refusal.status) return head; /* nobody answers there */
+    ccol_error looked = {0};
+    int head = look_at_bucket(s3, &refusal, true, &looked);
+    if (head && !refusal.status) { /* nobody answers there */
+        if (err) *err = looked;
+        return head;
+    }
     bool forbidden = head && refusal.status == 403;
     int code = write_test_object(s3, &refusal, err);
     if (code) return code;

@@ -5,11 +5,14 @@
 #include <crashcollect.h>
 #include <errno.h>
 #include <ftw.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <strings.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
-#include "../unit/check.h"
+#include "../unit/http_fixture.h"
 
 #define MOST_ALLOCATIONS 20000
 #define DRAIN_MS         5000
@@ -212,6 +215,80 @@ static bool scenario(bool spooled)
     return accepted == 2 && healthy;
 }
 
+/* An S3 server in a process of its own, where no allocation fails. */
+static bool answer_s3(struct http_exchange *exchange)
+{
+    static const char list[] = "<ListBucketResult><Contents><Key>v2/raw_crash/de1/20160918/de1bb258-cbbf-4589-a673-"
+                               "34f800160918</Key></Contents></ListBucketResult>";
+    return http_answer(exchange, "200 OK", "", strncmp(exchange->head, "GET ", 4) == 0 ? list : "");
+}
+
+static char s3_url[64];
+
+static pid_t start_s3(void)
+{
+    int ends[2];
+    REQUIRE(pipe(ends) == 0);
+    pid_t child = fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+        struct http_fixture server;
+        http_fixture_start(&server, answer_s3, NULL);
+        if (write(ends[1], server.url, sizeof server.url) != (ssize_t)sizeof server.url) _exit(1);
+        for (;;)
+            pause();
+    }
+    REQUIRE(read(ends[0], s3_url, sizeof s3_url) == (ssize_t)sizeof s3_url);
+    close(ends[0]);
+    close(ends[1]);
+    return child;
+}
+
+static int count_id(void *user, const char *crash_id)
+{
+    *(int *)user += crash_id[0] == 'd';
+    return 0;
+}
+
+/* The keys come from the environment, so that what looks for them is in it too. */
+static bool use_bucket(void)
+{
+    ccol_error err = {0};
+    ccol_storage *storage = NULL;
+    int ids = 0;
+    ccol_s3_options options = {.size = sizeof(options),
+                               .bucket = "bucket",
+                               .endpoint_url = s3_url,
+                               .storage_class = "STANDARD_IA",
+                               .headers = "x-amz-acl: private",
+                               .proxy = "off"};
+    int code = ccol_storage_new_s3(&storage, &options, &err);
+    if (!code) code = ccol_storage_verify(storage, &err);
+    if (!code) code = ccol_storage_check(storage, &err);
+    if (!code) code = ccol_storage_list(storage, count_id, &ids, &err);
+    ccol_storage_unref(storage);
+    CHECK(code <= 0 && (code == 0) == (err.code == 0) && (code == 0 || err.text[0]));
+    CHECK(!strstr(err.text, "very-secret"));
+    CHECK(code || ids == 1);
+    return code == 0;
+}
+
+static void bucket(void)
+{
+    long n = 0;
+    bool complete = false;
+    while (!complete && n < MOST_ALLOCATIONS && !check_failures) {
+        atomic_store(&failed, false);
+        atomic_store(&countdown, ++n);
+        complete = use_bucket() && !atomic_load(&failed);
+        atomic_store(&countdown, 0);
+        if (check_failures) fprintf(stderr, "when allocation %ld failed\n", n);
+    }
+    CHECK(complete);
+    CHECK(n > 20);
+    printf("s3: %ld allocations, each failed once\n", n - 1);
+}
+
 static void fail_each(bool spooled)
 {
     long n = 0;
@@ -247,10 +324,16 @@ int main(void)
     snprintf(folder, sizeof(folder), "/tmp/ccol-alloc-XXXXXX");
     REQUIRE(mkdtemp(folder));
     atomic_store(&countdown, 0);
-    bool works = scenario(false) && scenario(true); /* what is allocated once per process */
+    pid_t s3 = start_s3();
+    setenv("AWS_ACCESS_KEY_ID", "ID", 1);
+    setenv("AWS_SECRET_ACCESS_KEY", "very-secret", 1);
+    bool works = scenario(false) && scenario(true) && use_bucket(); /* what is allocated once per process */
     REQUIRE(works);
     RUN(queued);
     RUN(spooled);
+    RUN(bucket);
+    kill(s3, SIGKILL);
+    waitpid(s3, NULL, 0);
     remove_folder();
     return check_done();
 }
