@@ -101,12 +101,13 @@ static bool find_folder(struct oom_watch *watch, bool v2)
 {
     if (ccol__proc_read_of(0, "mountinfo", watch->mounts, sizeof watch->mounts, NULL) <= 0) return false;
     for (const char *line = watch->mounts, *end; *line; line = *end ? end + 1 : end) {
-        const char *root, *point;
-        size_t root_length, point_length;
+        const char *root = NULL, *point = NULL;
+        size_t root_length = 0, point_length = 0;
         end = strchrnul(line, '\n');
         if (!is_mount(line, end, v2, &root, &root_length, &point, &point_length)) continue;
         const char *below = watch->cgroup;
-        if (root_length > 1 && strncmp(below, root, root_length) == 0) below += root_length;
+        bool inside = root_length > 1 && strncmp(below, root, root_length) == 0 && strchr("/", below[root_length]);
+        if (inside) below += root_length;
         if (strcmp(below, "/") == 0) below = "";
         int length = snprintf(watch->folder, sizeof watch->folder, "%.*s%s", (int)point_length, point, below);
         return length > 0 && (size_t)length < sizeof watch->folder;
