@@ -3,11 +3,12 @@
 #ifndef CCOL_TESTS_CHECK_H
 #define CCOL_TESTS_CHECK_H
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static int check_failures, check_count;
+static atomic_int check_failures, check_count; /* servers that tests start check on threads of their own */
 static const char *check_case = "";
 
 #define CHECK(condition)                                                                                               \
