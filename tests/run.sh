@@ -27,6 +27,8 @@ install_packages() {
     python3-mypy python3-boto3 abigail-tools)
   packages+=(python3-pip python3-setuptools python3-wheel debootstrap lintian mandoc doxygen iproute2 git) # packages, pages
   command -v npm > /dev/null || packages+=(nodejs npm) # for statsd and the benchmark's peers
+  command -v cargo > /dev/null && command -v rustc > /dev/null || packages+=(cargo-web rustc-web) # crashing programs, readers
+  command -v go > /dev/null || packages+=(golang-go)
   for package in "${packages[@]}"; do
     [ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2> /dev/null || true)" = installed ] || missing+=("$package")
   done
@@ -70,6 +72,8 @@ without_aslr() {
 }
 
 install_packages
+say 'looking for readers of minidumps (the first time one of them takes minutes to build)'
+tests/services/readers.sh > /dev/null
 rm -rf build/*/junit
 runner=()
 export ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1

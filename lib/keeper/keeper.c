@@ -202,7 +202,7 @@ static struct pollfd wanted(int fd, short events)
 }
 
 /* Moves what the app wrote; false: nothing was there to read. */
-static bool pump(struct keeper *keeper)
+bool ccol__keeper_pump(struct keeper *keeper)
 {
     bool moved = false;
     for (size_t i = 0; i < 2; i++) {
@@ -236,7 +236,7 @@ static void turn(struct keeper *keeper, int timeout_ms)
         if (fds[POLL_CONTROL].revents) ccol__control_receive(keeper);
         if (fds[POLL_OUT_FROM].revents || fds[POLL_ERR_FROM].revents || fds[POLL_OUT_TO].revents ||
             fds[POLL_ERR_TO].revents)
-            pump(keeper);
+            ccol__keeper_pump(keeper);
     }
     if (keeper->reap_again) {
         keeper->reap_again = false;
@@ -281,7 +281,7 @@ static void drain_outputs(struct keeper *keeper)
 {
     uint64_t deadline = ccol__clock_monotonic_ms() + keeper->options.linger_ms;
     for (;;) {
-        bool moved = pump(keeper);
+        bool moved = ccol__keeper_pump(keeper);
         bool blocks = (keeper->outputs[0].length && !keeper->outputs[0].drops) ||
                       (keeper->outputs[1].length && !keeper->outputs[1].drops);
         uint64_t now_ms = ccol__clock_monotonic_ms();
@@ -301,7 +301,7 @@ static void leave_output_to_another(struct keeper *keeper)
         if (keeper->outputs[i].is_pty && keeper->outputs[i].app_end >= 0) close(keeper->outputs[i].app_end);
         if (keeper->outputs[i].is_pty) keeper->outputs[i].app_end = -1;
     }
-    pump(keeper); /* sees the end where nobody writes any more */
+    ccol__keeper_pump(keeper); /* sees the end where nobody writes any more */
     if (keeper->outputs[0].from < 0 && keeper->outputs[1].from < 0) return;
     if (_Fork() != 0) return;
     close(keeper->folder.lock_fd);

@@ -114,7 +114,9 @@ void ccol__control_tell_start(const struct keeper *keeper, int code, const char 
 void ccol__control_receive(struct keeper *keeper);
 void ccol__control_tell_end(const struct keeper *keeper);
 
-/* keeper.c: what could not be done; kept in the state for the report. */
+/* keeper.c: moves what the app wrote into the ring, and on; false: nothing was there to read. */
+bool ccol__keeper_pump(struct keeper *keeper);
+/* What could not be done; kept in the state for the report. */
 void ccol__keeper_trouble(struct keeper *keeper, const char *format, ...) CCOL_PRINTF(2, 3);
 
 #endif

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -29,11 +30,13 @@ static int see_it_killed(pid_t pid, ccol_error *err)
 
 int ccol__keeper_probe(ccol_error *err)
 {
-    pid_t pid = _Fork();
+    pid_t self = getpid(), pid = _Fork();
     if (pid < 0) return ccol_fail(err, -errno, "cannot fork");
     if (pid == 0) {
-        for (;;)
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* it must not outlive a keeper that is killed meanwhile */
+        while (getppid() == self)
             pause();
+        _exit(0);
     }
     int code = see_it_killed(pid, err);
     kill(pid, SIGKILL);

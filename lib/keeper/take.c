@@ -394,6 +394,7 @@ void ccol__keeper_take(struct keeper *keeper, const struct death *death)
     ccol__facts_build(process->facts, process->pid, taking.build);
     ccol__oom_build(&keeper->oom, process->facts->cgroup, taking.build, ccol__clock_now_us());
     ccol__capture_build_notes(keeper, process);
+    ccol__keeper_pump(keeper); /* its last words belong before log_head */
     add_reason(&taking, ccol__clock_now_us());
     write_file(&taking, ccol__clock_now_us());
     keeper->reap_again = true;

@@ -10,6 +10,7 @@
 
 #define THREADS_TOLD 256
 #define FRAMES_TOLD  128
+#define MESSAGE_TOLD 400
 
 const char *ccol__crash_message(const struct crash *crash)
 {
@@ -20,12 +21,29 @@ const char *ccol__crash_message(const struct crash *crash)
     return crash->words.message ? crash->words.message : "";
 }
 
+/* Where the kind of an exception says more than the word for it. */
+static const char *exception_type(const struct crash *crash)
+{
+    if (crash->panic_count == 0) return "";
+    const struct panic *last = crash->panics[crash->panic_count - 1];
+    switch (last->runtime) {
+    case PANIC_PYTHON:
+    case PANIC_NODE:
+    case PANIC_JAVA:
+    case PANIC_CPP:
+        return last->exceptions[last->exception_count - 1].type;
+    default:
+        return "";
+    }
+}
+
 const char *ccol__crash_reason(const struct crash *crash, char *out, size_t size)
 {
-    const char *message = ccol__crash_message(crash);
+    const char *message = ccol__crash_message(crash), *type = exception_type(crash);
     int length = (int)strcspn(message, "\r\n");
-    snprintf(out, size, "%s%s%s%s%.*s", crash->words.word, crash->words.detail[0] ? " " : "", crash->words.detail,
-             length ? " - " : "", length > 400 ? 400 : length, message);
+    snprintf(out, size, "%s%s%s%s%.100s%s%.*s", crash->words.word, crash->words.detail[0] ? " " : "",
+             crash->words.detail, length || *type ? " - " : "", type, length && *type ? ": " : "",
+             length > MESSAGE_TOLD ? MESSAGE_TOLD : length, message);
     return out;
 }
 

@@ -108,9 +108,17 @@ static int siginfo_int(const struct victim *victim, size_t at)
     return value;
 }
 
+/* abort() and raise() send the signal to their own process, which goes without saying. */
+static bool sent_to_itself(const struct victim *victim)
+{
+    return (victim->code == SI_TKILL || victim->code == SI_USER) &&
+           siginfo_int(victim, SENDER_PID) == victim->process.pid;
+}
+
 static void describe_code(struct death_words *out, const struct victim *victim)
 {
     int number = victim->reason.signal;
+    if (sent_to_itself(victim)) return;
     const char *name = ccol__signal_code_name(number, victim->code);
     if (*name)
         append(out->detail, sizeof out->detail, "%s", name);

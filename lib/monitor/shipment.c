@@ -219,6 +219,7 @@ static int submit_victim(struct shipment *shipment, const struct autopsy *autops
     ccol__log_follower_settle(shipment->follower);
     find_belonging(shipment, victim, &belonging);
     int code = ccol__autopsy_report(autopsy, victim, belonging.panics, belonging.count, &report, err);
+    ccol__handover_untry(&shipment->handover, autopsy->number); /* the snapshot has done us no harm */
     derive_id(shipment, "snapshot", place, victim->reason.happened_at_us, id);
     if (!code) code = submit(shipment, report, id, err);
     ccol_report_unref(report);
@@ -258,11 +259,9 @@ static int ship_bytes(struct shipment *shipment, const char *number, const struc
     if (!code) code = submit_victim(shipment, &autopsy, &victim, &cause);
     if (bytes->length) ccol__victim_fini(&victim);
     if (code == CCOL_EFORMAT) return give_up(shipment, number, cause.text, err);
-    if (code) {
-        ccol__handover_untry(&shipment->handover, number);
+    if (code)
         return ccol_fail(err, code, "snapshot %s of %s is not submitted yet: %s", number, shipment->handover.name,
                          cause.text);
-    }
     save_cursor(shipment); /* before the snapshot goes: its panics must not come up again as crashes of their own */
     code = ccol__handover_remove(&shipment->handover, number);
     return code ? ccol_fail(err, code, "cannot remove snapshot %s of %s", number, shipment->handover.name) : 0;

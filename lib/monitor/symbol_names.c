@@ -46,10 +46,16 @@ static bool is_hash(const char *text, size_t bytes)
     return bytes == HASH_LENGTH && *text == 'h' && strspn(text + 1, "0123456789abcdef") >= HASH_LENGTH - 1;
 }
 
-/* Identifiers with their lengths before them, as many as there are. Returns what comes after, NULL if there is none. */
+/* Identifiers with their lengths before them, as many as there are; "St" is short for std. Returns what comes after,
+ * NULL if there is none. */
 static const char *identifiers(char *out, size_t *length, const char *at)
 {
     unsigned count = 0;
+    if (strncmp(at, "St", 2) == 0) {
+        append(out, length, "std", 3);
+        count++;
+        at += 2;
+    }
     while (IS_DIGIT(*at)) {
         char *text;
         unsigned long bytes = strtoul(at, &text, 10);

@@ -157,6 +157,8 @@ static void simple_linker_names_are_read(void)
         {"main", "main"},
         {"_ZN3foo3barEv", "foo::bar"},
         {"_ZNK3foo3barEv", "foo::bar"},
+        {"_ZSt9terminatev", "std::terminate"},
+        {"_ZNSt6thread4joinEv", "std::thread::join"},
         {"_Z5leaf2i", "leaf2"},
         {"_ZN4core9panicking5panic17h0123456789abcdefE", "core::panicking::panic"},
         {"_ZN33_$LT$T$u20$as$u20$core..Debug$GT$3fmt17h0123456789abcdefE", "<T as core::Debug>::fmt"},

@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: MIT
+// An error that nobody catches.
+function checkout(cart) {
+  return cart.items.length;
+}
+checkout({});

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: MIT
+"""kill -9 of shipper and keeper at random moments while programs crash: every crash of a process whose keeper lived is
+reported, and once; the program's own end is what it was; a killed keeper's run is told as one without a trace."""
+import os
+import pathlib
+import random
+import signal
+import subprocess
+import time
+
+import crashers
+import harness
+
+ROUNDS = int(os.environ.get("CCOL_MONITOR_KILL_ROUNDS", "40"))
+SEED = int(os.environ.get("CCOL_KILL_SEED", "4711"))
+CHILDREN = 3  # crashes of one run
+
+
+def shipper_of(keeper_pid):
+    """The keeper's child that has the keeper's own program and leads a process group."""
+    for task in pathlib.Path(f"/proc/{keeper_pid}/task").glob("*/children"):
+        try:
+            for child in task.read_text().split():
+                same = os.readlink(f"/proc/{child}/exe") == os.readlink(f"/proc/{keeper_pid}/exe")
+                if same and os.getpgid(int(child)) == int(child):
+                    return int(child)
+        except OSError:
+            pass
+    return None
+
+
+def kill(pid):
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except (ProcessLookupError, TypeError):
+        pass
+
+
+def start(data_dir, program, marker):
+    """A run whose app's children crash one after the other; it says so on its stdout when it is through."""
+    script = f"for i in $(seq {CHILDREN}); do {program} segv main; echo $? ; done; echo through; exit 7"
+    return subprocess.Popen(
+        crashers.command("bash", "-c", script, marker), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL, env=crashers.environment(data_dir, {
+            "CRASHCOLLECT_SYMBOLS": "off", "CRASHCOLLECT_PRODUCT": marker, "CRASHCOLLECT_LINGER": "30s"}))
+
+
+def test_kills_at_random(tmp_path):
+    data_dir = tmp_path / "data"
+    program = crashers.Compiler(tmp_path).c()
+    chance = random.Random(SEED)
+    lived, killed = [], []
+    for number in range(ROUNDS):
+        marker = f"run-{number}"
+        process = start(data_dir, program, marker)
+        victim = chance.choice(["shipper", "shipper", "shipper", "keeper"])
+        end = time.monotonic() + chance.uniform(0, 0.2 if victim == "keeper" else 0.6)
+        if victim == "keeper":
+            while time.monotonic() < end and process.poll() is None:
+                time.sleep(0.01)
+            if process.poll() is None:
+                process.kill()
+        else:
+            while time.monotonic() < end and process.poll() is None:
+                kill(shipper_of(process.pid))
+                time.sleep(chance.uniform(0, 0.1))
+        out, _ = process.communicate(timeout=120)
+        if process.returncode == -signal.SIGKILL:
+            killed.append((marker, out.decode().split()))
+        else:
+            lived.append(marker)
+            assert process.returncode == 7, (marker, victim, process.returncode, out)
+            assert out.decode().splitlines() == ["139"] * CHILDREN + ["through"]
+
+    def all_adopted():
+        crashers.run(data_dir, "true", env={"CRASHCOLLECT_DRAIN_TIMEOUT": "30s"})
+        return not [entry for entry in (data_dir / "monitor").iterdir() if entry.name != "failed"]
+    harness.eventually(all_adopted, 60, "everything was adopted")
+
+    reasons = {}
+    for crash in harness.read_tree(data_dir / "crashes").values():
+        crash.check_whole()
+        raw = crash.raw_crash
+        reasons.setdefault(raw["ProductName"], []).append(raw["CrashReason"].split()[0])
+    for marker in lived:
+        assert reasons.get(marker) == ["SIGSEGV"] * CHILDREN, (marker, reasons.get(marker))
+    for marker, out in killed:
+        found = reasons.get(marker, [])
+        assert found.count("vanished") <= 1 and found.count("SIGSEGV") <= CHILDREN, (marker, out, found)
+        if "through" in out:  # or so it seems: the app may have had an end that the keeper has seen
+            assert found.count("SIGSEGV") == CHILDREN, (marker, out, found)
+        elif out:  # of a run that was killed before its app ran there may be nothing to tell
+            assert found.count("vanished") == 1, (marker, out, found)
+    assert not (data_dir / "monitor" / "failed").exists(), list((data_dir / "monitor" / "failed").iterdir())
+    print(f"{len(lived)} runs lived, {len(killed)} keepers were killed, {sum(map(len, reasons.values()))} reports")
