@@ -5,14 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
 
+#include "base/gzip_write.h"
 #include "base/hash.h"
 #include "base/random.h"
 
 #define BOUNDARY_BYTES 16
-#define GZIP_WINDOW    (15 + 16) /* zlib: the largest window, in gzip's form */
-#define GZIP_LEVEL     6
 #define TEXT_MAX       (SIZE_MAX / 4)
 
 /* What the next collector adds itself, and would take for the client's. */
@@ -114,48 +112,15 @@ int ccol__upstream_body_init(struct upstream_body *body, const ccol_report *repo
     return write_body(body, report, boundary, with_id);
 }
 
-/* zlib counts in unsigned int: at most that much of a piece at once. */
-#define DEFLATE_INPUT_MAX ((size_t)1 << 30)
-#define DEFLATE_OUTPUT    ((uInt)64 << 10)
-
-static bool deflate_input(z_stream *stream, const void *data, size_t length, int flush, struct buffer *out)
-{
-    stream->next_in = (Bytef *)(uintptr_t)data;
-    stream->avail_in = (uInt)length;
-    do {
-        char *room = ccol__buffer_reserve(out, DEFLATE_OUTPUT);
-        if (!room) return false;
-        stream->next_out = (Bytef *)room;
-        stream->avail_out = DEFLATE_OUTPUT;
-        int state = deflate(stream, flush);
-        if (state != Z_OK && state != Z_STREAM_END && state != Z_BUF_ERROR) return false;
-        out->length += DEFLATE_OUTPUT - stream->avail_out;
-    } while (stream->avail_out == 0);
-    return true;
-}
-
-static bool deflate_pieces(z_stream *stream, const struct upstream_body *body, struct buffer *out)
-{
-    for (size_t i = 0; i < body->piece_count; i++) {
-        const char *data = body->pieces[i].data;
-        for (size_t left = body->pieces[i].length; left;) {
-            size_t some = left < DEFLATE_INPUT_MAX ? left : DEFLATE_INPUT_MAX;
-            if (!deflate_input(stream, data, some, Z_NO_FLUSH, out)) return false;
-            data += some;
-            left -= some;
-        }
-    }
-    return deflate_input(stream, NULL, 0, Z_FINISH, out);
-}
-
 int ccol__upstream_body_compress(struct upstream_body *body)
 {
-    z_stream stream = {0};
     struct buffer out;
-    if (deflateInit2(&stream, GZIP_LEVEL, Z_DEFLATED, GZIP_WINDOW, 8, Z_DEFAULT_STRATEGY) != Z_OK) return -ENOMEM;
     ccol__buffer_init(&out, TEXT_MAX, NULL);
-    bool done = deflate_pieces(&stream, body, &out);
-    deflateEnd(&stream);
+    struct gzip_writer *writer = ccol__gzip_writer_new(&out);
+    for (size_t i = 0; writer && i < body->piece_count; i++)
+        ccol__gzip_write(writer, body->pieces[i].data, body->pieces[i].length); /* failure sticks */
+    bool done = writer && ccol__gzip_writer_finish(writer);
+    ccol__gzip_writer_free(writer);
     if (!done) {
         ccol__buffer_fini(&out);
         return -ENOMEM;

@@ -16,6 +16,12 @@ class Rabbit(Service):
     def control(self, *words):
         subprocess.run([self["RABBITMQ_CTL"], "-q", *words], check=True, capture_output=True, timeout=60)
 
+    def heartbeats(self):
+        """Seconds agreed upon with each client that is connected."""
+        told = subprocess.run([self["RABBITMQ_CTL"], "-q", "list_connections", "timeout", "--no-table-headers"],
+                              check=True, capture_output=True, timeout=60).stdout
+        return {int(word) for word in told.split()}
+
     def connect(self):
         """A connection; a broker that has just been thawed or started may need a moment."""
         parameters = pika.URLParameters(self["AMQP_URL"] + "%2F")

@@ -80,6 +80,7 @@ def test_accepted_ids_arrive_and_no_others(rabbit, queue, start):
     assert properties.delivery_mode == 2 and properties.message_id == wanted[0]
     assert daemon.saved_ids() >= set(wanted + deferred)
     assert "guest:guest" not in daemon.log_text()
+    assert rabbit.heartbeats() == {30}
     daemon.stop()
 
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import random
+import socket
 import threading
 import time
 import uuid
@@ -22,7 +23,7 @@ CRASHES = int(os.environ.get("CCOL_PIPELINE_CRASHES", "400"))
 SEED = int(os.environ.get("CCOL_PIPELINE_SEED", random.SystemRandom().randrange(1 << 32)))
 CLIENTS = 16
 EXCHANGE = "s3-events"  # radosgw has one per broker
-PARTS = ("collector", "gateway", "broker")
+CLIENT_PAUSE = 0.3  # seconds at most
 
 
 @pytest.fixture(scope="module")
@@ -173,6 +174,7 @@ def post(daemon, number):
 
 
 def run_client(daemon, ledger):
+    rng = random.Random(threading.get_ident())
     while (number := ledger.next_number()) is not None:
         while (crash_id := post(daemon, number)) is None:
             ledger.tries[number] += 1
@@ -181,26 +183,33 @@ def run_client(daemon, ledger):
             ledger.accepted[number] = crash_id
             if number % 10 == 9:
                 ledger.deferred.add(crash_id)
+        time.sleep(rng.uniform(0, CLIENT_PAUSE))
 
 
-class Killer:
-    """Kills one part after the other with SIGKILL, at random, and starts it again."""
+class Killer(threading.Thread):
+    """Kills one part with SIGKILL again and again, at random, and starts it again each time, until all clients are done,
+    but once at least."""
 
-    def __init__(self, rng, daemon, gateway, rabbit):
-        self.rng, self.daemon, self.gateway, self.rabbit = rng, daemon, gateway, rabbit
-        self.kills = collections.Counter()
-        self.port = daemon.port
+    PAUSES = {"collector": (0.2, 3), "gateway": (1, 6), "broker": (2, 10)}
 
-    def kill(self, part):
-        self.kills[part] += 1
-        if part == "collector":
-            self.daemon.kill()
+    def __init__(self, part, seed, daemon, gateway, rabbit, is_over):
+        super().__init__()
+        self.part, self.rng, self.is_over = part, random.Random(f"{seed} {part}"), is_over
+        self.daemon_process, self.gateway, self.rabbit = daemon, gateway, rabbit
+        self.kills = 0
+        self.failure = None
+
+    def kill(self):
+        self.kills += 1
+        if self.part == "collector":
+            self.daemon_process.kill()
             time.sleep(self.rng.uniform(0, 0.3))
-            self.start_collector()
-        elif part == "gateway":
+            eventually(self.start_collector, 120, "a collector that starts", step=0.2)
+        elif self.part == "gateway":
             self.gateway.kill_gateway()
             time.sleep(self.rng.uniform(0, 1))
             self.gateway.start_gateway()
+            eventually(self.gateway_answers, 120, "a gateway that answers", step=0.2)
         else:
             self.rabbit.kill("broker")
             time.sleep(self.rng.uniform(0, 1))
@@ -208,24 +217,24 @@ class Killer:
 
     def start_collector(self):
         """It may not start while the gateway is away; a service manager would try again."""
-        self.daemon.env["CRASHCOLLECT_LISTEN"] = f"127.0.0.1:{self.port}"
+        try:
+            self.daemon_process.start(seconds=60)
+            return True
+        except AssertionError:
+            assert not self.daemon_process.running()
+            return False
 
-        def started():
-            try:
-                self.daemon.start()
-                return True
-            except AssertionError:
-                assert not self.daemon.running()
-                return False
-        eventually(started, 60, "a collector that starts", step=0.2)
+    def gateway_answers(self):
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", int(self.gateway.url.rsplit(":", 1)[1]))) == 0
 
-    def run(self, is_over):
-        for part in PARTS:  # each at least once
-            self.kill(part)
-            time.sleep(self.rng.uniform(0.1, 0.5))
-        while not is_over():
-            self.kill(self.rng.choices(PARTS, (6, 3, 1))[0])
-            time.sleep(self.rng.uniform(0.1, 1.5))
+    def run(self):
+        try:
+            while not self.kills or not self.is_over():
+                time.sleep(self.rng.uniform(*self.PAUSES[self.part]))
+                self.kill()
+        except Exception as failure:  # told by the test
+            self.failure = failure
 
 
 def stored_crashes(gateway, bucket):
@@ -249,19 +258,22 @@ def stored_crashes(gateway, bucket):
 
 @pytest.mark.slow
 def test_everything_is_killed(gateway, bucket, rabbit, start):
-    rng = random.Random(SEED)
     print(f"CCOL_PIPELINE_SEED={SEED}")
     queue = f"killed-{uuid.uuid4().hex[:6]}"
     rabbit.declare(queue)
     daemon = start(queue, CONCURRENT_CRASHMOVERS="8")
+    daemon.env["CRASHCOLLECT_LISTEN"] = f"127.0.0.1:{daemon.port}"
     ledger = Ledger(CRASHES)
     threads = [threading.Thread(target=run_client, args=(daemon, ledger)) for _ in range(CLIENTS)]
     for thread in threads:
         thread.start()
-    killer = Killer(rng, daemon, gateway, rabbit)
-    killer.run(lambda: not any(thread.is_alive() for thread in threads))
-    for thread in threads:
+    killers = [Killer(part, SEED, daemon, gateway, rabbit, lambda: not any(thread.is_alive() for thread in threads))
+               for part in Killer.PAUSES]
+    for thread in killers:
+        thread.start()
+    for thread in threads + killers:
         thread.join()
+    assert not [killer.failure for killer in killers if killer.failure]
     eventually(lambda: daemon.metric("crashcollect_save_queue_size") == 0, 120, "an empty queue")
     assert ledger.done() == CRASHES
 
@@ -282,5 +294,6 @@ def test_everything_is_killed(gateway, bucket, rabbit, start):
     assert all(ledger.tries[number] for number in again)
     # Published twice: the collector, or the broker, was killed between the broker's taking it and the mark in the spool.
     twice = sum(count - 1 for count in consumer.counts.values())
-    print(f"{CRASHES} crashes, killed {dict(killer.kills)}: {len(stored)} stored, {len(again)} of them sent twice by "
+    kills = {killer.part: killer.kills for killer in killers}
+    print(f"{CRASHES} crashes, killed {kills}: {len(stored)} stored, {len(again)} of them sent twice by "
           f"their clients, {len(consumer.counts)} published, {twice} of them twice; {sum(ledger.tries.values())} retries")

@@ -2,6 +2,7 @@
 """crashcollectd that hands on to crashcollectd: ids and contents arrive, whatever the other one does meanwhile."""
 import json
 import signal
+import subprocess
 
 import pytest
 
@@ -72,6 +73,23 @@ def test_what_arrives_is_what_was_sent(daemons, tmp_path, gzip):
     assert "Email" not in after[sent[0]].raw_crash
     first.stop()
     second.stop()
+
+
+def test_tls_with_a_ca_of_ones_own(daemons, tmp_path):
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                    "-days", "2", "-keyout", key, "-out", cert, "-subj", "/CN=localhost", "-addext",
+                    "subjectAltName=IP:127.0.0.1"], check=True, capture_output=True)
+    second = start_second(daemons, tmp_path, TLS_CERT=cert, TLS_KEY=key)
+    url = f"https://127.0.0.1:{second.port}/submit"
+    first = start_first(daemons, tmp_path, url, UPSTREAM_CA_FILE=cert)
+    crash_id = first.submit({"upload_file_minidump": MINIDUMP}).crash_id
+    eventually(lambda: crash_id in second.saved_ids(), 10, "saved over TLS")
+    stranger = Daemon(data_dir=tmp_path / "third", env={
+        "CRASHCOLLECT_STORAGE": "upstream", "CRASHCOLLECT_UPSTREAM_URL": url})
+    stranger.launch()
+    assert stranger.wait() == 1
+    assert "name it as the CA file" in stranger.log_text()
 
 
 def test_the_other_one_is_down_for_a_while(daemons, tmp_path):
