@@ -75,5 +75,7 @@ void ccol_capture_log(ccol_level level, const char *text, size_t length)
 
 void ccol_capture_message(const char *text)
 {
-    ccol__handler_message(text);
+    struct notes *notes = ccol__watch_notes();
+    const char *kept = ccol__handler_message(text);
+    if (notes) ccol__notes_annotate(notes, NOTES_MESSAGE, kept); /* where no handler is needed */
 }

@@ -26,12 +26,13 @@ static struct capture_crash crash; /* too large for a stack that may be small */
 static _Atomic pid_t reporter;     /* the thread that reports; 0: none does */
 static char last_words[sizeof crash.message];
 
-void ccol__handler_message(const char *text)
+const char *ccol__handler_message(const char *text)
 {
     size_t length = text ? strlen(text) : 0;
     if (length > sizeof last_words - 1) length = sizeof last_words - 1;
     if (length) memcpy(last_words, text, length);
     last_words[length] = '\0';
+    return length ? last_words : NULL;
 }
 
 static void report(int signal_number, const siginfo_t *info, const ucontext_t *context, bool chained)

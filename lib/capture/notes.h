@@ -13,7 +13,8 @@
 #define NOTES_NAME_MAX    64   /* of an annotation, NUL included */
 #define NOTES_VALUE_MAX   1984 /* of an annotation, NUL included */
 #define NOTES_ANNOTATIONS 64
-#define NOTES_LINE_MAX    4096 /* of a breadcrumb or log line */
+#define NOTES_MESSAGE     "AbortMessage" /* annotation with what ccol_capture_message was given */
+#define NOTES_LINE_MAX    4096           /* of a breadcrumb or log line */
 
 struct notes;
 

@@ -25,6 +25,7 @@ struct table {
     struct oom_verdict oom;
     struct crash_log log;
     struct crash_about about;
+    struct app_notes app_notes;
     struct buffer minidump;
     struct arena arena; /* of notes */
 };
@@ -103,6 +104,16 @@ static int read_log(struct table *table)
     return code;
 }
 
+static void read_app_notes(struct table *table)
+{
+    const struct autopsy *autopsy = table->autopsy;
+    struct snapshot_view view;
+    const char *cause;
+    if (ccol__snapshot_view_init(&view, autopsy->bytes, autopsy->length, &cause) != 0) return;
+    ccol__app_notes_read(&table->app_notes, &view, &table->arena, &table->log, &autopsy->shipment->context->reader);
+    table->crash.app_notes = &table->app_notes;
+}
+
 /* The command is the dead process's own, where the snapshot has it. */
 static void set_about(struct table *table)
 {
@@ -134,6 +145,8 @@ static void set_words(struct table *table)
                  is_exception(crash->panics[crash->panic_count - 1]->runtime) ? "exception" : "panic");
     /* abort() has no word of its own, but what came before it on stderr mostly is about it */
     if (number == SIGABRT && crash->panic_count == 0) crash->words.message = table->log.last_error_line;
+    if (crash->panic_count == 0 && table->app_notes.message && table->app_notes.message[0])
+        crash->words.message = table->app_notes.message;
 }
 
 static const char *mode_name(uint32_t mode)
@@ -190,6 +203,7 @@ static int examine(struct table *table, ccol_report **out, ccol_error *err)
     int code = unwind(table, err);
     if (!code) code = read_log(table);
     if (code) return code;
+    read_app_notes(table);
     set_words(table);
     note_what_is_missing(table);
     code = write_minidump(table, err);

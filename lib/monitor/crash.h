@@ -5,6 +5,7 @@
 
 #include <crashcollect/report.h>
 
+#include "monitor/app_notes.h"
 #include "monitor/crash_log.h"
 #include "monitor/death.h"
 #include "monitor/host.h"
@@ -29,6 +30,7 @@ struct crash {
     const struct crash_log *log;
     const struct host *host;
     const struct crash_about *about;
+    const struct app_notes *app_notes; /* what it had told of itself */
     struct death_words words;
     int32_t pid;
     const char *executable;

@@ -29,7 +29,8 @@ struct line_reading {
     const struct crash_log_reader *reader;
     struct stream_lines streams[STREAMS];
     int64_t at_us;
-    struct buffer clean; /* one line without its secrets */
+    const struct handed_line *handed; /* NULL: lines of the ring */
+    struct buffer clean;              /* one line without its secrets */
 };
 
 const char *ccol__ring_stream_name(enum ring_stream stream)
@@ -61,19 +62,31 @@ static const char *keep_text(struct crash_log *log, const char *text, size_t mos
     return copy ? copy : "";
 }
 
+/* The oldest gives way: the first one, but for what the app handed over, which does not come in order. */
+static void make_room(struct crash_log *log, bool by_time)
+{
+    size_t oldest = 0;
+    if (log->crumb_count < CRUMBS_MOST) return;
+    for (size_t i = 1; by_time && i < log->crumb_count; i++)
+        if (log->crumbs[i].at_us < log->crumbs[oldest].at_us) oldest = i;
+    log->crumb_count--;
+    memmove(log->crumbs + oldest, log->crumbs + oldest + 1, (log->crumb_count - oldest) * sizeof log->crumbs[0]);
+}
+
 static void add_crumb(struct line_reading *reading, enum ring_stream stream, const char *line, size_t length)
 {
     struct crash_log *log = reading->log;
     struct arena scratch;
     struct log_line read;
+    const struct handed_line *handed = reading->handed;
     ccol__arena_init(&scratch, NULL);
     if (ccol__log_line_read(reading->reader->lines, &scratch, line, length, &read)) {
-        if (log->crumb_count == CRUMBS_MOST)
-            memmove(log->crumbs, log->crumbs + 1, --log->crumb_count * sizeof log->crumbs[0]);
+        make_room(log, handed != NULL);
         log->crumbs[log->crumb_count++] =
-            (struct crumb){.at_us = read.time_us ? read.time_us : reading->at_us,
+            (struct crumb){.at_us = read.time_us && !handed ? read.time_us : reading->at_us,
                            .stream = stream,
-                           .level = read.level,
+                           .level = handed ? handed->level : read.level,
+                           .category = handed ? handed->category : NULL,
                            .message = keep_text(log, *read.message ? read.message : line, CRUMB_MOST)};
     }
     ccol__arena_fini(&scratch);
@@ -96,8 +109,10 @@ static void on_line(void *user, const struct log_text *line)
     if (!ccol__redact_line(reading->reader->redactor, &reading->clean, line->text, line->length, &lines->in_key))
         return;
     const char *text = reading->clean.length ? reading->clean.data : "";
-    ccol__buffer_append(&log->text, text, reading->clean.length);
-    ccol__buffer_append(&log->text, "\n", 1);
+    if (!reading->handed || !reading->handed->is_step) {
+        ccol__buffer_append(&log->text, text, reading->clean.length);
+        ccol__buffer_append(&log->text, "\n", 1);
+    }
     if (log->text.length > reading->reader->bytes_most + LINES_SLACK)
         drop_front(&log->text, reading->reader->bytes_most);
     if (is_blank(text, reading->clean.length)) return;
@@ -172,6 +187,28 @@ void ccol__crash_log_add_unflushed(struct crash_log *log, const struct crash_log
     ccol__buffer_format(&log->text, "--- unflushed %s, %zu bytes: ---\n", ccol__ring_stream_name(stream), length);
     if (start_reading(&reading) == 0) ccol__line_splitter_feed(reading.streams[stream - 1].splitter, bytes, length);
     end_reading(&reading);
+}
+
+void ccol__crash_log_add_handed(struct crash_log *log, const struct crash_log_reader *reader,
+                                const struct handed_line *line)
+{
+    struct crash_log_reader own = *reader;
+    if (!own.bytes_most) own.bytes_most = BYTES_DEFAULT;
+    struct line_reading reading = {.log = log, .reader = &own, .at_us = line->at_us, .handed = line};
+    if (start_reading(&reading) == 0)
+        ccol__line_splitter_feed(reading.streams[RING_CAPTURE - 1].splitter, line->text, line->length);
+    end_reading(&reading);
+}
+
+void ccol__crash_log_sort_crumbs(struct crash_log *log)
+{
+    for (size_t i = 1; i < log->crumb_count; i++) {
+        struct crumb crumb = log->crumbs[i];
+        size_t place = i;
+        for (; place > 0 && log->crumbs[place - 1].at_us > crumb.at_us; place--)
+            log->crumbs[place] = log->crumbs[place - 1];
+        log->crumbs[place] = crumb;
+    }
 }
 
 void ccol__crash_log_fini(struct crash_log *log)

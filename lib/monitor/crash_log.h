@@ -15,7 +15,8 @@ struct crumb {
     int64_t at_us; /* the line's own time if it has one, else when it was read */
     enum ring_stream stream;
     enum line_level level;
-    const char *message; /* NUL-terminated, in the log's arena */
+    const char *category; /* of a step that the app told; NULL: the stream's name says it. Lives with the message */
+    const char *message;  /* NUL-terminated, in the log's arena */
 };
 
 /* How logs are read; borrowed by all who use it, several at once. */
@@ -41,6 +42,20 @@ int ccol__crash_log_read(struct crash_log *log, const struct crash_log_reader *r
 /* Adds what stdio of the dead process still held, marked as such. */
 void ccol__crash_log_add_unflushed(struct crash_log *log, const struct crash_log_reader *reader,
                                    enum ring_stream stream, const char *bytes, size_t length);
+
+/* A line or a step that the app handed over itself (capture.h). */
+struct handed_line {
+    int64_t at_us;
+    enum line_level level;
+    const char *category; /* or NULL; outlives the log */
+    bool is_step;         /* a breadcrumb only: no line of the log's text */
+    const char *text;
+    size_t length;
+};
+void ccol__crash_log_add_handed(struct crash_log *log, const struct crash_log_reader *reader,
+                                const struct handed_line *line);
+/* Oldest first again, after lines of several sources. */
+void ccol__crash_log_sort_crumbs(struct crash_log *log);
 void ccol__crash_log_fini(struct crash_log *log);
 
 /* "stdout", "stderr", "log" (handed over by the app itself), "crashcollect". */

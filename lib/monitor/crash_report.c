@@ -50,6 +50,16 @@ static int annotate_given(ccol_report *report, const struct crash *crash)
     return code;
 }
 
+/* What the program set by ccol_capture_annotate; ours come later and win. */
+static int annotate_app(ccol_report *report, const struct app_notes *notes)
+{
+    int code = 0;
+    for (size_t i = 0; notes && i < notes->annotation_count && !code; i++)
+        if (*notes->annotations[i].name)
+            code = annotate(report, notes->annotations[i].name, notes->annotations[i].value);
+    return code;
+}
+
 static int annotate_time(ccol_report *report, const struct crash *crash)
 {
     int code = 0;
@@ -135,7 +145,8 @@ static int annotate_all(ccol_report *report, const struct crash *crash)
                  {"CaptureModeReason", crash->mode_reason},
                  {"MonitorInstance", crash->instance},
                  {"Command", crash->about ? crash->about->command : NULL}};
-    int code = annotate_given(report, crash);
+    int code = annotate_app(report, crash->app_notes);
+    if (!code) code = annotate_given(report, crash);
     for (size_t i = 0; i < sizeof texts / sizeof texts[0] && !code; i++)
         code = annotate(report, texts[i].name, texts[i].value);
     if (!code && crash->pid) code = annotate_number(report, "ProcessId", crash->pid);

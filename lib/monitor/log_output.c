@@ -221,7 +221,7 @@ void ccol__log_output_feed(struct log_output *output, const struct log_piece *pi
     stream->at_us = piece->at_us;
     if (output->options.json) {
         ccol__line_splitter_feed(stream->splitter, piece->bytes, piece->length);
-    } else {
+    } else if (piece->stream != RING_KEEPER) { /* nothing would tell its notes from the program's lines */
         feed_text(stream, piece->bytes, piece->length);
     }
 }

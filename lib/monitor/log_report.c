@@ -39,7 +39,8 @@ static void put_crumbs(struct json_builder *builder, struct json *whole, const s
         const struct crumb *crumb = &log->crumbs[i];
         struct json *object = ccol__json_new(builder, JSON_OBJECT);
         put_time(builder, object, "time", crumb->at_us);
-        ccol__json_put_text(builder, object, "category", ccol__ring_stream_name(crumb->stream));
+        ccol__json_put_text(builder, object, "category",
+                            crumb->category ? crumb->category : ccol__ring_stream_name(crumb->stream));
         ccol__json_put_text(builder, object, "level",
                             crumb->level == LEVEL_NONE ? "info" : ccol__level_name(crumb->level));
         ccol__json_put_text(builder, object, "message", crumb->message);

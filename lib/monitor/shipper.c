@@ -77,8 +77,8 @@ static int open_parts(struct shipper *shipper, ccol_error *err)
     context->options = &shipper->options;
     context->reader = (struct crash_log_reader){shipper->redactor, shipper->lines, shipper->options.log_bytes};
     code = ccol__shipment_open(&shipper->own, context, shipper->parent_fd, shipper->from->instance, err);
-    if (!code) code = ccol__shipment_tap(&shipper->own, err);
-    return code ? code : open_collector(shipper, shipper->from->instance, &context->collector, err);
+    if (!code) code = open_collector(shipper, shipper->from->instance, &context->collector, err);
+    return code ? code : ccol__shipment_tap(&shipper->own, err);
 }
 
 static uint64_t queued(ccol_collector *collector)
