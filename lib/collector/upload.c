@@ -19,6 +19,7 @@
 #include "report/annotations.h"
 #include "report/multipart.h"
 #include "report/record.h"
+#include "storage/storage.h"
 
 #define RETRY_AFTER_S 10
 #define BODY_SIZE     256
@@ -328,6 +329,9 @@ static void end_body(ccol_upload *upload)
     if (code) settle_code(upload, code);
     if (upload->outcome == OUTCOME_NONE && upload->report->annotation_count == 0)
         settle_malformed(upload, MALFORMED_NO_ANNOTATIONS);
+    if (upload->outcome == OUTCOME_NONE &&
+        ccol__storage_collides(&ccol__collector_options(upload->collector)->storage, upload->report))
+        settle_malformed(upload, MALFORMED_INVALID_DUMP_NAME);
 }
 
 static void answer(ccol_upload *upload, unsigned status, const char *text, unsigned retry_after_s)

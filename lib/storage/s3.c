@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "storage/storage.h"
 
 static int put(struct s3 *s3, const char *key, const void *body, size_t length, const uint8_t *sha256, ccol_error *err)
 {
@@ -16,19 +17,6 @@ static int put(struct s3 *s3, const char *key, const void *body, size_t length, 
     return ccol__s3_call(s3, &call, NULL, NULL, err);
 }
 
-/* Two files that would have one key: none may be lost. */
-static int refuse_collision(const ccol_report *report, ccol_error *err)
-{
-    ccol_file file = {.size = sizeof file};
-    bool minidump = false, dump = false;
-    for (size_t i = 0; ccol_report_file_at(report, i, &file); i++) {
-        minidump = minidump || strcmp(file.name, "upload_file_minidump") == 0;
-        dump = dump || strcmp(file.name, "dump") == 0;
-    }
-    if (!minidump || !dump) return 0;
-    return ccol_fail(err, CCOL_EREJECTED, "its files upload_file_minidump and dump would have the same key");
-}
-
 /* The raw crash comes last: where there is one, the crash is complete. */
 static int save(void *self, const ccol_report *report, ccol_error *err)
 {
@@ -36,11 +24,11 @@ static int save(void *self, const ccol_report *report, ccol_error *err)
     const char *id = ccol_report_id(report);
     char key[S3_KEY_SIZE];
     size_t length;
-    int code = refuse_collision(report, err);
-    if (code) return code;
+    if (ccol__storage_collides(&s3->storage, report))
+        return ccol_fail(err, CCOL_EREJECTED, "its files upload_file_minidump and dump would have the same key");
     const char *names = ccol_report_dump_names_json(report, &length);
     ccol__s3_key_dump_names(key, id);
-    code = put(s3, key, names, length, NULL, err);
+    int code = put(s3, key, names, length, NULL, err);
     ccol_file file = {.size = sizeof file};
     for (size_t i = 0; !code && ccol_report_file_at(report, i, &file); i++) {
         ccol__s3_key_file(key, file.name, id);
@@ -83,7 +71,15 @@ int ccol_storage_new_s3(ccol_storage **out, const ccol_s3_options *options, ccol
                                      .load = ccol__s3_load,
                                      .list = ccol__s3_list,
                                      .destroy = destroy};
-    if (!code) code = ccol_storage_new(out, &s3_ops, s3, err);
-    if (code) destroy(s3);
-    return code;
+    if (!code) code = ccol_storage_new(&s3->storage, &s3_ops, s3, err);
+    if (code) {
+        destroy(s3);
+        return code;
+    }
+    *out = s3->storage;
+    (*out)->renames_minidump = true;
+    if (ccol__storage_set_place(*out, "%s/%s", s3->endpoint ? s3->endpoint : "aws", s3->bucket) == 0) return 0;
+    ccol_storage_unref(*out);
+    *out = NULL;
+    return ccol_fail(err, -ENOMEM, "cannot make a storage");
 }

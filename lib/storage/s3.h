@@ -19,6 +19,7 @@
 #define S3_KEY_SIZE        128
 
 struct s3 {
+    ccol_storage *storage; /* whose self this is */
     struct http_client *http;
     struct aws_credentials *credentials;
     struct sigv4 signer;

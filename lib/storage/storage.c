@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/error.h"
 
@@ -73,6 +74,25 @@ size_t ccol__storage_parts(ccol_storage *const *storage, ccol_storage *const **o
     if ((*storage)->parts) return (*storage)->parts((*storage)->self, out);
     *out = storage;
     return 1;
+}
+
+static bool has_file(const ccol_report *report, const char *name)
+{
+    ccol_file file = {.size = sizeof file};
+    for (size_t i = 0; ccol_report_file_at(report, i, &file); i++) {
+        if (strcmp(file.name, name) == 0) return true;
+    }
+    return false;
+}
+
+bool ccol__storage_collides(ccol_storage *const *storage, const ccol_report *report)
+{
+    ccol_storage *const *parts;
+    size_t count = ccol__storage_parts(storage, &parts);
+    bool renames = false;
+    for (size_t i = 0; i < count; i++)
+        renames = renames || parts[i]->renames_minidump;
+    return renames && has_file(report, "dump") && has_file(report, "upload_file_minidump");
 }
 
 bool ccol__storage_needs_sync(const ccol_storage *storage)

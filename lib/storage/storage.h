@@ -13,7 +13,8 @@
 struct ccol_storage {
     atomic_uint references;
     char name[STORAGE_NAME_MAX + 1];
-    char *place; /* where it keeps reports, NULL: the name says all */
+    char *place;           /* where it keeps reports, NULL: the name says all */
+    bool renames_minidump; /* upload_file_minidump is kept as dump, which no other file may be called then */
     ccol_storage_ops ops;
     void *self;
     size_t (*parts)(void *self, ccol_storage *const **out); /* of a tee; NULL: it is one part */
@@ -29,5 +30,7 @@ size_t ccol__storage_parts(ccol_storage *const *storage, ccol_storage *const **o
 bool ccol__storage_needs_sync(const ccol_storage *storage);
 /* Whether its check says anything: a class without one is always well. */
 bool ccol__storage_has_check(const ccol_storage *storage);
+/* Whether two files of the report would have one place in a storage that keeps upload_file_minidump as dump. */
+bool ccol__storage_collides(ccol_storage *const *storage, const ccol_report *report);
 
 #endif

@@ -159,6 +159,18 @@ def test_every_crash_is_stored_whole(server, bucket, daemon_factory, build_dir, 
             assert loaded[crash_id][0] == "Test" and len(loaded[crash_id]) == 1 + len(files)
 
 
+def test_two_files_of_one_key_are_refused_at_the_door(server, bucket, daemon_factory):
+    """Where upload_file_minidump is kept as dump, nothing else may be called so; a folder has room for both."""
+    files = {"upload_file_minidump": b"MDMP", "dump": b"another"}
+    for storage, taken in (("s3", False), ("fs,s3", False), ("fs", True)):
+        reply = daemon_factory(env=server.variables(bucket, CRASHCOLLECT_STORAGE=storage)).submit(files)
+        if taken:
+            assert reply.crash_id
+        else:
+            assert (reply.status, reply.text) == (400, "Discarded=malformed_invalid_dump_name")
+    assert server.crash_ids(bucket) == []
+
+
 def refused_start(server, bucket, tmp_path, words, preload=None, **variables):
     daemon = Daemon(data_dir=tmp_path / "refused", env=server.variables(bucket, **variables), preload=preload)
     daemon.launch()
