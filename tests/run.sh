@@ -22,7 +22,7 @@ say() { printf '== %s\n' "$*"; }
 install_packages() {
   local missing=() package sudo=()
   local packages=(gcc g++ make cmake pkg-config libmicrohttpd-dev libcurl4-openssl-dev libyajl-dev libssl-dev zlib1g-dev
-    libisal-dev libdw-dev librabbitmq-dev clang-14 libclang-rt-14-dev clang-format-14 pmccabe curl openssl man-db strace systemd
+    libisal-dev libdw-dev librabbitmq-dev clang-14 libclang-rt-14-dev clang-format-14 pmccabe curl openssl man-db strace systemd chromium
     python3 python3-venv python3-pytest python3-requests python3-jsonschema python3-prometheus-client python3-pika
     python3-mypy python3-boto3 abigail-tools)
   packages+=(python3-pip python3-setuptools python3-wheel debootstrap lintian mandoc doxygen iproute2 git) # packages, pages

@@ -127,6 +127,7 @@ static void put_tags(struct making *making)
     put_tag(making, tags, "channel", channel(making));
     put_tag(making, tags, "process_type", annotation(making, "ProcessType"));
     put_tag(making, tags, "build_id", annotation(making, "BuildID"));
+    put_tag(making, tags, "kind", annotation(making, "ReportKind"));
     put_tag(making, tags, "reason", ccol__json_text(crash, "reason"));
     put_tag(making, tags, "minidump", making->options->dump_note);
 }

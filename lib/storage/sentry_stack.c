@@ -199,7 +199,10 @@ static void put_exceptions(const struct stack *stack, struct json *event)
     if (!spoken && !ccol__json_text(stack->crash, "reason")) return;
     struct json *exception = ccol__json_put_object(stack->builder, event, "exception");
     struct json *values = ccol__json_put_array(stack->builder, exception, "values");
-    put_crash(stack, values); /* first: the last one names the event, and a panic says more than its SIGABRT */
+    uint64_t number;
+    bool only_spoken = spoken && !ccol__json_count(stack->crash, "signal", &number);
+    if (!only_spoken)
+        put_crash(stack, values); /* first: the last one names the event, and a panic says more than its SIGABRT */
     for (; spoken; spoken = spoken->next)
         put_spoken(stack, values, spoken);
 }

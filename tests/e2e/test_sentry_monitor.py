@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: MIT
+"""A watched program's death arrives at Sentry: with its stack, its last lines and its minidump, also when Sentry was away
+and everything of ours was killed meanwhile. CCOL_SENTRY_CRASHES: how often the last line must be there."""
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import time
+
+import jsonschema
+import pytest
+
+from harness import clean_environment, eventually, read_tree
+from sentry_parts import SCHEMA, SERVICES, Bugsink, Stub
+
+BUILD = pathlib.Path(os.environ["CCOL_BUILD_DIR"])
+VICTIM = BUILD / "tests/sentry_victim"
+RUN = os.environ["CRASHCOLLECT_RUN"]
+CRASHES = int(os.environ.get("CCOL_SENTRY_CRASHES", "10"))
+
+
+@pytest.fixture
+def stub():
+    made = Stub()
+    yield made
+    made.close()
+
+
+def environment(folder, dsn, **more):
+    return clean_environment({"CRASHCOLLECT_STORAGE": "fs,sentry", "CRASHCOLLECT_SENTRY_DSN": dsn,
+                              "CRASHCOLLECT_DATA_DIR": folder, "CRASHCOLLECT_SENTRY_RELEASE": "victim@1.0",
+                              "CRASHCOLLECT_SENTRY_OWN_ERRORS": "off", "CRASHCOLLECT_RETRY_FIRST": "50ms",
+                              "CRASHCOLLECT_RETRY_MAX": "200ms", "CRASHCOLLECT_CONCURRENT_CRASHMOVERS": "1", **more})
+
+
+def watch(folder, dsn, *command, env=None, **more):
+    return subprocess.run([RUN, "--", *map(str, command)], env=environment(folder, dsn, **(env or {})),
+                          capture_output=True, text=True, timeout=120, **more)
+
+
+def crashes(stub):
+    """Events of deaths: not of log lines, and not of runs whose keeper left no word."""
+    return [one for one in stub.envelopes if one.payloads("event") and one.event["tags"].get("kind") != "log" and
+            one.event["tags"].get("reason") != "vanished"]
+
+
+def test_a_crash_arrives(stub, tmp_path):
+    """Frames with functions and lines, images, registers, breadcrumbs, and the minidump as storage fs has it."""
+    done = watch(tmp_path / "data", stub.dsn, VICTIM, "crash")
+    assert done.returncode == -signal.SIGSEGV, done.stderr
+    envelope, = eventually(lambda: crashes(stub))
+    event = envelope.event
+    if SCHEMA.exists():
+        jsonschema.validate(event, json.loads(SCHEMA.read_text()))
+    crash, = event["exception"]["values"]
+    assert (crash["type"], crash["mechanism"]["meta"]["signal"]["number"]) == ("SIGSEGV", 11)
+    functions = [frame.get("function") for frame in crash["stacktrace"]["frames"]]
+    assert functions[-5:] == ["work", "work", "work", "work", "poke"] and "main" in functions
+    assert crash["stacktrace"]["frames"][-1]["filename"] == "sentry_victim.c"
+    images = event["debug_meta"]["images"]
+    ours = next(image for image in images if image["code_file"] == str(VICTIM.resolve()))
+    assert len(ours["code_id"]) == 40 and len(ours["debug_id"]) == 36
+    assert crash["stacktrace"]["frames"][-1]["image_addr"] == ours["image_addr"]
+    assert crash["stacktrace"]["registers"]["rip"] == crash["stacktrace"]["frames"][-1]["instruction_addr"]
+    crumbs = event["breadcrumbs"]["values"]
+    assert [crumb["message"] for crumb in crumbs] == ["step one", "step two", "the last line before"]
+    assert [crumb["level"] for crumb in crumbs] == ["info", "warning", "info"]
+    kept = read_tree(tmp_path / "data/crashes")[event["tags"]["crash_id"]]
+    head, dump = envelope.attachments()["upload_file_minidump.dmp"]
+    assert dump == kept.dumps["upload_file_minidump"] and dump.startswith(b"MDMP")
+    assert head["attachment_type"] == "event.minidump"
+    assert b"the last line before" in envelope.attachments()["log.txt"][1]
+    assert (event["release"], event["level"]) == ("victim@1.0", "fatal")
+
+
+def test_a4_the_last_line_is_there(stub, tmp_path):
+    for _ in range(CRASHES):
+        watch(tmp_path / "data", stub.dsn, VICTIM, "crash")
+    eventually(lambda: len(crashes(stub)) == CRASHES)
+    assert [one.event["breadcrumbs"]["values"][-1]["message"] for one in crashes(stub)] == \
+        ["the last line before"] * CRASHES
+
+
+def test_a5_other_ends(stub, tmp_path):
+    """A SIGKILL is an event of its own, a normal end none."""
+    assert watch(tmp_path / "data", stub.dsn, VICTIM, "exit").returncode == 0
+    assert watch(tmp_path / "data", stub.dsn, VICTIM, "kill").returncode == -signal.SIGKILL
+    envelope, = eventually(lambda: crashes(stub))
+    assert envelope.event["exception"]["values"][0]["type"] == "SIGKILL"
+    assert all(head.get("attachment_type") != "event.minidump" for head, _ in envelope.attachments().values())
+
+
+def test_a6_an_uncaught_exception(stub, tmp_path):
+    code = "def inner():\n    raise ValueError('bad thing')\n\ndef outer():\n    inner()\n\nouter()\n"
+    (tmp_path / "app.py").write_text(code)
+    assert watch(tmp_path / "data", stub.dsn, "/usr/bin/python3", tmp_path / "app.py").returncode == 1
+    envelope, = eventually(lambda: crashes(stub))
+    spoken, = envelope.event["exception"]["values"]
+    assert (spoken["type"], spoken["value"]) == ("ValueError", "bad thing")
+    assert [(frame["function"], frame["lineno"]) for frame in spoken["stacktrace"]["frames"]] == \
+        [("<module>", 7), ("outer", 5), ("inner", 2)]
+    assert not envelope.event["exception"]["values"][0]["mechanism"]["handled"]
+
+
+def loss_of_the_sdk(stub, count):
+    """The same by sentry-sdk: a process per error, at a receiver that is away; how many arrive later."""
+    script = '. ./common.sh; NAME=sdk; need_venv sentry-sdk 2.44.0; echo "$VENV"'
+    done = subprocess.run(["bash", "-euc", script], cwd=SERVICES, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    code = ("import sentry_sdk, sys\nsentry_sdk.init(dsn=sys.argv[1], default_integrations=False, shutdown_timeout=1)\n"
+            "sentry_sdk.capture_message('lost?')\nsentry_sdk.flush(1)\n")
+    for _ in range(count):
+        subprocess.run([f"{done.stdout.strip()}/bin/python", "-c", code, stub.dsn], timeout=60, capture_output=True)
+
+
+def pids_of(folder):
+    """Processes that have something open below that data folder."""
+    found = set()
+    for link in pathlib.Path("/proc").glob("[0-9]*/fd/*"):
+        try:
+            if os.readlink(link).startswith(str(folder)):
+                found.add(int(link.parts[2]))
+        except OSError:
+            continue
+    return found
+
+
+def test_a8_away_and_killed(stub, tmp_path):
+    """Sentry is away, keeper and shipper are killed after each crash; then it is back: each crash is there. The SDK
+    at the same receiver loses them all."""
+    count = 4
+    stub.down()
+    for _ in range(count):
+        process = subprocess.Popen([RUN, "--", VICTIM, "crash"], env=environment(tmp_path / "data", stub.dsn),
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        eventually(lambda: process.poll() is not None or list((tmp_path / "data").glob("spool/*.seg")), 30)
+        process.wait(60)
+        for pid in pids_of(tmp_path / "data"):
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+    loss_of_the_sdk(stub, count)
+    stub.up()
+    assert watch(tmp_path / "data", stub.dsn, VICTIM, "exit").returncode == 0
+    def arrived():
+        """Event ids. A shipper killed between handing over and noting it does so again, under the same id, which a
+        receiver knows."""
+        return {one.header["event_id"] for one in crashes(stub)}
+    eventually(lambda: len(arrived()) >= count, 30, f"{count} crashes, there are {len(arrived())}")
+    eventually(lambda: not list((tmp_path / "data/monitor").iterdir()), 30, "nothing is left of the runs")
+    lost = [one for one in stub.envelopes if "lost?" in json.dumps(one.event)]
+    print(f"crashes: {count}, arrived: {len(arrived())}, sent: {len(crashes(stub))}, of the SDK's {count}: {len(lost)}")
+    assert len(arrived()) == count
+    assert lost == []
+
+
+def test_a11_a_flood_of_lines(stub, tmp_path):
+    """10,000 equal error lines a second: a bounded number of events, and the program is not kept waiting."""
+    done = watch(tmp_path / "data", stub.dsn, VICTIM, "lines", "2")
+    count, worst, took = done.stdout.split()
+    print(f"{count} lines in {took} s, longest write {float(worst) * 1000:.1f} ms, {len(stub.requests)} requests")
+    assert done.returncode == 0 and int(count) == 20000
+    stub.wait(1)
+    assert 1 <= len(stub.requests) <= 50
+
+
+def test_a16_a_page_of_bugsink(tmp_path):
+    """The issue with its stack trace in a browser: its text is read, and a picture is taken of it."""
+    browser = shutil.which("chromium")
+    assert browser, "needs chromium (Debian: chromium)"
+    service = Bugsink(tmp_path / "bugsink")
+    try:
+        env = {"CRASHCOLLECT_SENTRY_MINIDUMP": "attach", "CRASHCOLLECT_STORAGE": "sentry"}
+        assert watch(tmp_path / "data", service.dsn, VICTIM, "crash", env=env).returncode == -signal.SIGSEGV
+        issue = eventually(service.issues, 30)[0]
+        path = f"/issues/issue/{issue}/event/last/"
+        page = service.page(path)
+        text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
+        assert "SIGSEGV" in text and "SEGV_MAPERR at 0x10" in text and "sentry_victim.c" in text
+        assert all(function in text for function in ("main", "work", "poke"))
+        saved = tmp_path / "page.html"
+        saved.write_text(page.replace("<head>", f'<head><base href="{service.url}/">', 1))
+        picture = pathlib.Path(os.environ.get("CCOL_SCREENSHOTS", tmp_path)) / "bugsink.png"
+        done = subprocess.run([browser, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
+                               "--window-size=1400,1800", f"--screenshot={picture}", "--virtual-time-budget=5000",
+                               f"--user-data-dir={tmp_path / 'profile'}", saved.as_uri()], capture_output=True,
+                              text=True, timeout=120)
+        assert picture.exists() and picture.read_bytes().startswith(b"\x89PNG"), done.stderr
+        assert picture.stat().st_size > 20000
+    finally:
+        service.stop()
