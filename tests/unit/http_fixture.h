@@ -14,7 +14,7 @@
 
 #include "check.h"
 
-#define HTTP_FIXTURE_CONNECTIONS 64
+#define HTTP_FIXTURE_CONNECTIONS 256
 #define HTTP_FIXTURE_REQUEST_MAX (4u << 20)
 
 struct http_exchange {
