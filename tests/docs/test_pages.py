@@ -11,6 +11,9 @@ import sys
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(ROOT / "tests"))
+from python_venv import environment
+
 PAGES = ROOT / "examples" / "pages"
 MARKDOWN = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "bindings/python/README.md", *sorted(PAGES.glob("*.md"))]
 MANUALS = [*sorted(PAGES.glob("*.[1-9]")), *sorted(ROOT.glob("examples/*/*.[1-9]"))]
@@ -174,6 +177,16 @@ def test_variables_exist(page):
     settings = set(re.findall(r"^SETTING\((\w+),", (ROOT / "lib/settings/settings_table.h").read_text(), re.M))
     named = set(re.findall(r"\bCRASHCOLLECT_([A-Z0-9_]+)\b", page.read_text())) - {"LIBRARY", "BUNDLE", "STORAGE", ""}
     assert not {name for name in named if name not in settings and not name.endswith("_")}
+
+
+@pytest.mark.parametrize("file", sorted(ROOT.glob("examples/*/Dockerfile")), ids=lambda file: file.parent.name)
+def test_dockerfile(file):
+    """Clean for hadolint; where there is an engine, the daemon's image is built too."""
+    python = environment(os.path.realpath("/usr/bin/python3"), pathlib.Path(__file__).with_name("requirements.txt"))
+    run(python.parent / "hadolint", file)
+    engine = shutil.which("docker") or shutil.which("podman")
+    if file.parent.name == "crashcollectd" and engine and subprocess.run([engine, "info"], capture_output=True).returncode == 0:
+        run(engine, "build", "-f", file, ROOT)
 
 
 def test_reference(tmp_path):

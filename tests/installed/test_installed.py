@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The examples as a user builds them: from the installed package, by pkg-config and by find_package; then run."""
+import json
 import os
+import re
 import shutil
 import subprocess
 
@@ -101,6 +103,17 @@ def test_static_by_pkg_config(prefix, tmp_path):
 
 def test_static_by_find_package(by_find_package, tmp_path):
     run_static(by_find_package / "static-minimal" / "minimal", tmp_path / "run")
+
+
+@pytest.mark.parametrize("compiler", ["g++", "clang++-14"])
+def test_cplusplus(compiler, prefix, tmp_path):
+    """The headers from C++17: examples/raii.cpp, whose storage class keeps one file for each crash."""
+    flags = pkg_config(prefix, "--cflags", "--libs")
+    run(compiler, "-std=c++17", *WARNINGS, "-Wshadow", "-o", tmp_path / "raii", ROOT / "examples/raii.cpp", *flags)
+    told = run(tmp_path / "raii", cwd=tmp_path, env=clean_environment({"LD_LIBRARY_PATH": library_folder(prefix)}))
+    crash_id = re.fullmatch(r"CrashID=(\S+)\n", told).group(1)
+    line, dump = (tmp_path / crash_id).read_bytes().split(b"\n", 1)
+    assert json.loads(line)["uuid"] == crash_id and dump == b"MDMP and so on"
 
 
 def test_what_is_installed(prefix):
