@@ -15,7 +15,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 from python_venv import environment
 
 PAGES = ROOT / "examples" / "pages"
-MARKDOWN = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "bindings/python/README.md", *sorted(PAGES.glob("*.md"))]
+MARKDOWN = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "bindings/python/README.md", *sorted(ROOT.glob("examples/**/*.md"))]
 MANUALS = [*sorted(PAGES.glob("*.[1-9]")), *sorted(ROOT.glob("examples/*/*.[1-9]"))]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
 INDENTED = re.compile(r"(?:^    .*\n|^\n(?=    ))+", re.M)

@@ -141,6 +141,16 @@ def test_the_daemon_takes_a_crash(tree):
     tree.run("crashcollectd", "rules", "check", "/usr/share/crashcollect/rules/mozilla.json")
 
 
+def test_an_app_is_watched(tree):
+    """A shell that dies of SIGSEGV ends so for its caller, and its report is in the folder."""
+    done = subprocess.run(["chroot", str(tree.folder), "crashcollect-run", "--data-dir", "/tmp/watched", "--", "/bin/sh", "-c",
+                           "echo last words; kill -SEGV $$"], capture_output=True, text=True, timeout=120)
+    assert done.returncode == -11 and done.stdout == "last words\n", done
+    crash = next(iter((tree.folder / "tmp/watched").glob("crashes/*/raw_crash/*.json")))
+    assert json.loads(crash.read_text())["CrashReason"].startswith("SIGSEGV")
+    assert list((tree.folder / "tmp/watched").glob("crashes/*/upload_file_minidump/*"))
+
+
 def test_units(tree):
     done = subprocess.run(["systemd-analyze", f"--root={tree.folder}", "verify", "--man=no", "crashcollectd.service",
                            "crashcollectd.socket"], capture_output=True, text=True)
@@ -185,7 +195,7 @@ def test_removal_leaves_data(tree):
     """Runs last. What stays is what the operator owns."""
     (tree.folder / "etc/crashcollectd.env").write_text("CRASHCOLLECT_LOG_LEVEL=info\n")
     shutil.rmtree(tree.folder / "debs")
-    for folder in ("build", "cmake", "spool", "from-python"):
+    for folder in ("build", "cmake", "spool", "from-python", "watched"):
         shutil.rmtree(tree.folder / "tmp" / folder, ignore_errors=True)
     tree.run("apt-get", "-qq", "-y", "purge", *NAMES)
     left = {path for path in tree.find("*crashcollect*") if not path.startswith("var/lib/crashcollectd")}

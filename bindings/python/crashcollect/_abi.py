@@ -175,7 +175,8 @@ class CollectorOptions(ctypes.Structure):
         ("discard_fields", POINTER(c_char_p)), ("no_dump_checksums", c_bool), ("submitter_token", c_char_p),
         ("crash_id_prefix", c_char_p), ("save_attempts", c_uint), ("retry_first_ms", c_uint), ("retry_max_ms", c_uint),
         ("check_period_ms", c_uint), ("stall_after_ms", c_uint), ("log", LogFn), ("log_user", c_void_p),
-        ("metric", MetricFn), ("metric_user", c_void_p), ("incident", IncidentFn), ("incident_user", c_void_p)]
+        ("metric", MetricFn), ("metric_user", c_void_p), ("incident", IncidentFn), ("incident_user", c_void_p),
+        ("sentry_keys", POINTER(c_char_p))]
 
 
 class Receipt(ctypes.Structure):
@@ -191,7 +192,8 @@ class CollectorStats(ctypes.Structure):
 
 class UploadInfo(ctypes.Structure):
     _fields_ = [("size", c_size_t), ("content_type", c_char_p), ("content_encoding", c_char_p),
-                ("user_agent", c_char_p), ("authorization", c_char_p), ("content_length", c_int64)]
+                ("user_agent", c_char_p), ("authorization", c_char_p), ("content_length", c_int64),
+                ("path", c_char_p), ("sentry_auth", c_char_p), ("sentry_key", c_char_p)]
 
 
 class Reply(ctypes.Structure):
@@ -331,6 +333,7 @@ FUNCTIONS: List[Tuple[str, Any, Tuple[Any, ...]]] = [
     ("ccol_collector_free", None, (c_void_p,)),
 
     ("ccol_reply_clear", None, (POINTER(Reply),)),
+    ("ccol_upload_takes", c_bool, (c_void_p, c_char_p)),
     ("ccol_upload_new", c_int, (_OUT, c_void_p, POINTER(UploadInfo), POINTER(c_bool), _ERR)),
     ("ccol_upload_feed", c_int, (c_void_p, c_void_p, c_size_t)),
     ("ccol_upload_finish", None, (c_void_p, POINTER(Reply))),

@@ -91,7 +91,7 @@ class Collector(Closing):
                  submitter_token: Optional[str] = None, crash_id_prefix: Optional[str] = None, save_attempts: int = 0,
                  retry_first_ms: int = 0, retry_max_ms: int = 0, check_period_ms: int = 0, stall_after_ms: int = 0,
                  log: Log = log_to_python, metric: Optional[Metric] = None,
-                 incident: Optional[Tell] = None) -> None:
+                 incident: Optional[Tell] = None, sentry_keys: Optional[Iterable[str]] = None) -> None:
         log_number = hold(log)
         metric_number = hold(metric) if metric else None
         options = filled(
@@ -105,7 +105,7 @@ class Collector(Closing):
             no_dump_checksums=not dump_checksums, submitter_token=submitter_token, crash_id_prefix=crash_id_prefix,
             save_attempts=save_attempts, retry_first_ms=retry_first_ms, retry_max_ms=retry_max_ms,
             check_period_ms=check_period_ms, stall_after_ms=stall_after_ms, log=write_log, log_user=log_number,
-            metric_user=metric_number)
+            metric_user=metric_number, sentry_keys=None if sentry_keys is None else list(sentry_keys))
         if metric:
             options.metric = _write_metric
         told = Told(options, incident)

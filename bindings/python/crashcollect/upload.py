@@ -53,15 +53,19 @@ class Upload(Closing):
     """`upload = Upload(collector, headers)`, `upload.feed(data)` for each piece of the body, `upload.finish()`.
 
     `headers` has lower-case names and values decoded as Latin-1, as WSGI and ASGI have them. One thread at a time. An
-    upload that is closed without finish was cut off: it is counted, and nothing is kept."""
+    upload that is closed without finish was cut off: it is counted, and nothing is kept. `path` and `sentry_key` (of the
+    query string) are for what Sentry's SDKs send; takes() tells whether a path is."""
 
-    def __init__(self, collector: Collector, headers: Mapping[str, str]) -> None:
+    def __init__(self, collector: Collector, headers: Mapping[str, str], path: Optional[str] = None,
+                 sentry_key: Optional[str] = None) -> None:
         length = headers.get("content-length", "")
         chunked = "chunked" in headers.get("transfer-encoding", "").lower()
         info = _abi.UploadInfo(
             size=sizeof(_abi.UploadInfo), content_type=_header(headers, "content-type"),
             content_encoding=_header(headers, "content-encoding"), user_agent=_header(headers, "user-agent"),
             authorization=_header(headers, "authorization"),
+            path=path and path.encode("latin-1", "replace"),
+            sentry_auth=_header(headers, "x-sentry-auth"), sentry_key=sentry_key and sentry_key.encode(),
             content_length=-1 if chunked else int(length) if length.isascii() and length.isdigit() else 0)
         out = c_void_p()
         decided = c_bool()
@@ -72,6 +76,12 @@ class Upload(Closing):
         self._handle = Handle("upload", made(out), _free)
         finalizer = weakref.finalize(self, self._handle.close, 0.0)
         finalizer.atexit = False
+
+    @staticmethod
+    def takes(collector: Collector, path: str) -> bool:
+        """Whether POST to that path is for an upload."""
+        with collector._handle as pointer:
+            return bool(lib.ccol_upload_takes(pointer, path.encode("latin-1", "replace").split(b"\0")[0]))
 
     def feed(self, data: Bytes) -> bool:
         """Takes a piece of the body, of any size. False once the answer is known."""

@@ -48,6 +48,20 @@ def test_refused_and_cut_off():
         assert collector.stats.incoming == 0
 
 
+def test_what_sentrys_clients_send():
+    key = "k" * 32
+    event = b'{}\n{"type":"event"}\n{"message":"x","platform":"native"}\n'
+    headers = {"content-length": str(len(event)), "content-type": "application/x-sentry-envelope",
+               "x-sentry-auth": f"Sentry sentry_version=7, sentry_key={key}"}
+    with Collector(Kept(), ack=Ack.STORED, sentry_keys=[key]) as collector, Collector(Kept(), ack=Ack.STORED) as plain:
+        assert Upload.takes(collector, "/api/1/envelope/") and Upload.takes(plain, "/submit")
+        assert not Upload.takes(plain, "/api/1/envelope/") and not Upload.takes(collector, "/elsewhere")
+        for given, status in ((headers, 200), ({**headers, "x-sentry-auth": "Sentry sentry_key=" + "x" * 32}, 403)):
+            with Upload(collector, given, path="/api/1/envelope/") as upload:
+                upload.feed(event)
+                assert upload.finish().status == status
+
+
 def test_health(tmp_path):
     (tmp_path / "version.json").write_text('{"version": "7"}')
 
