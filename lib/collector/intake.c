@@ -45,15 +45,6 @@ bool ccol__intake_path(const char *path)
     return path && read_path(path, project, &kind);
 }
 
-int ccol__intake_refuse(struct intake *intake, unsigned status, const char *why)
-{
-    if (!intake->status) {
-        intake->status = status;
-        intake->why = why;
-    }
-    return CCOL_EFORMAT;
-}
-
 unsigned ccol__intake_status(const struct intake *intake, const char **why)
 {
     *why = intake->why;

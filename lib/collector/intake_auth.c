@@ -8,7 +8,16 @@
 #define FIELD  "sentry_key"
 #define BLANKS " \t,"
 
-bool ccol__intake_admits(const struct intake *intake, const char *key, size_t length)
+int ccol__intake_refuse(struct intake *intake, unsigned status, const char *why)
+{
+    if (!intake->status) {
+        intake->status = status;
+        intake->why = why;
+    }
+    return CCOL_EFORMAT;
+}
+
+static bool admits(const struct intake *intake, const char *key, size_t length)
 {
     char given[129];
     bool found = false;
@@ -22,7 +31,7 @@ bool ccol__intake_admits(const struct intake *intake, const char *key, size_t le
 
 static void judge_key(struct intake *intake, const char *key, size_t length)
 {
-    if (ccol__intake_admits(intake, key, length))
+    if (admits(intake, key, length))
         intake->authenticated = true;
     else
         ccol__intake_refuse(intake, 403, "the key is not on this collector's list");

@@ -31,12 +31,9 @@ struct intake {
     char items[ITEMS_SIZE];        /* types of its items, with commas between them */
 };
 
-/* Refuses it unless it is refused already; CCOL_EFORMAT. */
+/* intake_auth.c: refuses it unless it is refused already; CCOL_EFORMAT. */
 int ccol__intake_refuse(struct intake *intake, unsigned status, const char *why);
-/* Whether that key is let in. */
-bool ccol__intake_admits(const struct intake *intake, const char *key, size_t length);
-
-/* intake_auth.c: lets in whoever shows exactly one key that is on the list. */
+/* Lets in whoever shows exactly one key that is on the list. */
 void ccol__intake_authenticate(struct intake *intake, const ccol_upload_info *info);
 /* The same by the DSN in an envelope's header, where nothing else did. */
 int ccol__intake_authenticate_dsn(struct intake *intake, const char *dsn);

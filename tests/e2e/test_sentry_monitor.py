@@ -119,12 +119,13 @@ def loss_of_the_sdk(stub, count):
 def pids_of(folder):
     """Processes that have something open below that data folder."""
     found = set()
-    for link in pathlib.Path("/proc").glob("[0-9]*/fd/*"):
+    for process in pathlib.Path("/proc").glob("[0-9]*"):
         try:
-            if os.readlink(link).startswith(str(folder)):
-                found.add(int(link.parts[2]))
+            links = [os.readlink(link) for link in (process / "fd").iterdir()]
         except OSError:
-            continue
+            continue  # it is gone, or closed something meanwhile
+        if any(link.startswith(str(folder)) for link in links):
+            found.add(int(process.name))
     return found
 
 
