@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import re
+import ssl
 import subprocess
 import threading
 import time
@@ -69,8 +70,9 @@ class Stub:
     """A server that answers as it is told: script is a list of actions for the next requests, then 200 for ever.
     An action is (status, {headers}) or (status, {headers}, body), or "hang", "reset" or "half"."""
 
-    def __init__(self, script=()):
+    def __init__(self, script=(), tls=None):
         stub = self
+        self.tls = tls  # (certificate, key)
         self.script = list(script)
         self.requests = []  # (time, path, headers, body)
         self.envelopes = []  # of those answered with 200
@@ -127,6 +129,10 @@ class Stub:
     def up(self):
         self.server = self.server_class(("127.0.0.1", self.port or 0), self.handler)
         self.port = self.server.server_address[1]
+        if self.tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*self.tls)
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
         threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
 
     def down(self):

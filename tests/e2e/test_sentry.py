@@ -413,6 +413,38 @@ def test_health(daemon_factory, stub):
     eventually(lambda: daemon.get("/__heartbeat__").status == 200)
 
 
+def test_https_and_its_ca(daemon_factory, tmp_path):
+    """A certificate that nobody vouches for is refused, the report waits; with its CA file it arrives."""
+    key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1",
+                    "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate],
+                   check=True, capture_output=True)
+    stub = Stub(tls=(certificate, key))
+    daemon = daemon_factory(env=sentry(stub.dsn.replace("http://", "https://")))
+    crash_id = daemon.submit(native_files(), ANNOTATIONS).crash_id
+    assert "certificate" in daemon.wait_log("will be tried again.*").group(0).lower()
+    assert stub.requests == []
+    daemon.kill()
+    daemon.set(CRASHCOLLECT_SENTRY_CA_FILE=certificate)
+    daemon.start()
+    assert stub.wait(1)[0].header["event_id"] == event_id(crash_id)
+    stub.close()
+
+
+def test_proxy(daemon_factory, stub):
+    """By setting, by the environment, and off."""
+    unreachable = f"http://{KEY}@sentry.invalid/42"
+    proxy = f"http://127.0.0.1:{stub.port}"
+    for number, more in enumerate(({"CRASHCOLLECT_SENTRY_PROXY": proxy}, {"http_proxy": proxy})):
+        daemon_factory(env=sentry(unreachable, **more)).submit(native_files(), ANNOTATIONS)
+        stub.wait(number + 1)
+        assert stub.requests[-1][1] == "http://sentry.invalid/api/42/envelope/"
+    daemon = daemon_factory(env=sentry(unreachable, http_proxy=proxy, CRASHCOLLECT_SENTRY_PROXY="off"))
+    daemon.submit(native_files(), ANNOTATIONS)
+    daemon.wait_log("will be tried again")
+    assert len(stub.requests) == 2
+
+
 def test_settings_are_checked(daemon_factory, tmp_path):
     """Mistakes are told before anything starts, without the key."""
     def check(**env):
