@@ -96,6 +96,7 @@ static int call(struct pubsub *pubsub, const char *method, const char *url, cons
 
 static int send_message(struct pubsub *pubsub, const char *text, int *status, ccol_error *err)
 {
+    *status = 0;
     auto_free char *data = ccol__base64(text, strlen(text)), *url = NULL, *body = NULL;
     if (!data || asprintf(&url, "%s:publish", pubsub->topic_url) < 0 ||
         asprintf(&body, "{\"messages\": [{\"data\": \"%s\"}]}", data) < 0)
