@@ -24,7 +24,7 @@ install_packages() {
   local packages=(gcc g++ make cmake pkg-config libmicrohttpd-dev libcurl4-openssl-dev libyajl-dev libssl-dev zlib1g-dev
     libisal-dev libdw-dev librabbitmq-dev clang-14 libclang-rt-14-dev clang-format-14 pmccabe curl openssl man-db strace systemd chromium
     python3 python3-venv python3-pytest python3-requests python3-jsonschema python3-prometheus-client python3-pika
-    python3-mypy python3-boto3 abigail-tools)
+    python3-mypy python3-boto3 abigail-tools gcc-aarch64-linux-gnu)
   packages+=(python3-pip python3-setuptools python3-wheel debootstrap lintian mandoc doxygen iproute2 git) # packages, pages
   command -v npm > /dev/null || packages+=(nodejs npm) # for statsd and the benchmark's peers
   command -v cargo > /dev/null && command -v rustc > /dev/null || packages+=(cargo-web rustc-web) # crashing programs, readers

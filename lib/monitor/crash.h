@@ -49,6 +49,9 @@ const char *ccol__crash_reason(const struct crash *crash, char *out, size_t size
 /* Appends the stack traces for people, and as version 1 of stacktrace_json. */
 void ccol__crash_write_text(struct buffer *out, const struct crash *crash);
 void ccol__crash_write_json(struct buffer *out, const struct crash *crash);
+/* Adds its member "breadcrumbs". log may be NULL. */
+struct json_builder;
+void ccol__crash_put_crumbs(struct json_builder *builder, struct json *whole, const struct crash_log *log);
 
 /* The report with its annotations and files. minidump may be NULL. -ENOMEM. */
 int ccol__crash_report(ccol_report **out, const struct crash *crash, const struct buffer *minidump, ccol_error *err);

@@ -151,7 +151,7 @@ static void put_exceptions(struct json_builder *builder, struct json *whole, con
     ccol__buffer_fini(&text);
 }
 
-static void put_crumbs(struct json_builder *builder, struct json *whole, const struct crash_log *log)
+void ccol__crash_put_crumbs(struct json_builder *builder, struct json *whole, const struct crash_log *log)
 {
     struct json *list = ccol__json_put_array(builder, whole, "breadcrumbs");
     for (size_t i = 0; log && i < log->crumb_count; i++) {
@@ -191,7 +191,7 @@ void ccol__crash_write_json(struct buffer *out, const struct crash *crash)
     put_modules(&builder, whole, crash->victim);
     put_threads(&builder, whole, crash);
     put_exceptions(&builder, whole, crash);
-    put_crumbs(&builder, whole, crash->log);
+    ccol__crash_put_crumbs(&builder, whole, crash->log);
     put_notes(&builder, whole, crash);
     if (builder.failed || !ccol__json_write(out, whole)) out->failed = true;
     ccol__arena_fini(&arena);

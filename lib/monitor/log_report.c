@@ -32,22 +32,6 @@ static void put_exception(struct json_builder *builder, struct json *whole, cons
     ccol__json_push(builder, list, exception);
 }
 
-static void put_crumbs(struct json_builder *builder, struct json *whole, const struct crash_log *log)
-{
-    struct json *list = ccol__json_put_array(builder, whole, "breadcrumbs");
-    for (size_t i = 0; log && i < log->crumb_count; i++) {
-        const struct crumb *crumb = &log->crumbs[i];
-        struct json *object = ccol__json_new(builder, JSON_OBJECT);
-        put_time(builder, object, "time", crumb->at_us);
-        ccol__json_put_text(builder, object, "category",
-                            crumb->category ? crumb->category : ccol__ring_stream_name(crumb->stream));
-        ccol__json_put_text(builder, object, "level",
-                            crumb->level == LEVEL_NONE ? "info" : ccol__level_name(crumb->level));
-        ccol__json_put_text(builder, object, "message", crumb->message);
-        ccol__json_push(builder, list, object);
-    }
-}
-
 static void write_json(struct buffer *out, const struct crash *crash, const struct log_event *event,
                        const char *message)
 {
@@ -67,7 +51,7 @@ static void write_json(struct buffer *out, const struct crash *crash, const stru
     ccol__json_put_text(&builder, system, "os_version", crash->host->release);
     ccol__json_put_text(&builder, system, "os_pretty", crash->host->pretty);
     put_exception(&builder, whole, event, message);
-    put_crumbs(&builder, whole, crash->log);
+    ccol__crash_put_crumbs(&builder, whole, crash->log);
     if (builder.failed || !ccol__json_write(out, whole)) out->failed = true;
     ccol__arena_fini(&arena);
 }

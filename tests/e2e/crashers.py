@@ -147,8 +147,3 @@ def check_secret(data_dir):
             names.append(file)
             assert secret not in file.read_bytes(), f"{file} holds a secret of the environment"
     assert names, "there is no file to look at"
-
-
-def is_sanitized():
-    """Whether crashcollect-run is built with AddressSanitizer, which allocates where it would not."""
-    return b"__asan_init" in pathlib.Path(os.environ["CRASHCOLLECT_RUN"]).read_bytes()

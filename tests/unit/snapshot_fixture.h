@@ -129,6 +129,9 @@ static inline int snapshot_on_module(struct dl_phdr_info *info, size_t size, voi
     return 0;
 }
 
+/* What else the next snapshot is to have, once. */
+static void (*snapshot_more)(void);
+
 /* Calls crash(), which must fault, and makes a snapshot of the moment; its length goes to *length. */
 static inline const void *snapshot_of(void (*crash)(void), size_t *length)
 {
@@ -162,6 +165,8 @@ static inline const void *snapshot_of(void (*crash)(void), size_t *length)
     if (snapshot_seen.code_address) snapshot_add_memory(0, snapshot_seen.code_address, snapshot_seen.code, 256);
     dl_iterate_phdr(snapshot_on_module, &modules);
     snapshot_add(SNAPSHOT_MODULES, 0, modules.list, modules.count * sizeof modules.list[0], sizeof modules.list[0]);
+    if (snapshot_more) snapshot_more();
+    snapshot_more = NULL;
     *length = ccol__build_finish(build, 1, reason.happened_at_us);
     return build->memory;
 }

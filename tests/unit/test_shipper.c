@@ -11,6 +11,7 @@
 #include "snapshot_fixture.h"
 
 #include "base/clock.h"
+#include "capture/notes.h"
 #include "keeper/folder.h"
 #include "keeper/ring.h"
 #include "monitor/shipper.h"
@@ -202,6 +203,42 @@ static void a_crash_becomes_a_report(void)
     fixture_remove();
 }
 
+static void add_notes(void)
+{
+    struct notes *notes = calloc(1, NOTES_BYTES);
+    REQUIRE(notes);
+    ccol__notes_init(notes, 1);
+    REQUIRE(ccol__notes_annotate(notes, "CartId", "c-17") == 0);
+    REQUIRE(ccol__notes_annotate(notes, "CrashReason", "not for the program to say") == 0);
+    ccol__notes_breadcrumb(notes, 2, 4, "http", "GET /cart?token=abcdefgh12345678", 32);
+    ccol__notes_log(notes, 3, 3, "still in the queue", 18);
+    snapshot_add(SNAPSHOT_NOTES, 0, notes, NOTES_BYTES, 0);
+    free(notes);
+}
+
+static void what_the_program_noted_is_in_the_report(void)
+{
+    struct keeper_part keeper;
+    struct expected found;
+    fixture_fresh("shipper");
+    start_keeper(&keeper, "{}");
+    say(&keeper, "printed\n");
+    snapshot_more = add_notes;
+    leave_snapshot(&keeper, SIGSEGV);
+    end_keeper(&keeper, true);
+    ship(keeper.instance, NULL);
+    load_reports(&found);
+    CHECK_INT(found.count, 1);
+    const ccol_report *report = with_reason(&found, "SIGSEGV");
+    CHECK_TEXT(ccol_report_annotation(report, "CartId"), "c-17");
+    CHECK(file_holds(report, "log", "printed\nstill in the queue\n"));
+    CHECK(file_holds(report, "stacktrace_json", "\"category\": \"http\", \"level\": \"warning\""));
+    CHECK(file_holds(report, "stacktrace_json", "\"message\": \"still in the queue\""));
+    CHECK(!file_holds(report, "stacktrace_json", "abcdefgh12345678"));
+    unload(&found);
+    fixture_remove();
+}
+
 static void a_panic_and_its_abort_are_one_crash(void)
 {
     struct keeper_part keeper;
@@ -365,6 +402,7 @@ static void what_cannot_be_read_is_set_aside(void)
 int main(void)
 {
     RUN(a_crash_becomes_a_report);
+    RUN(what_the_program_noted_is_in_the_report);
     RUN(a_panic_and_its_abort_are_one_crash);
     RUN(a_panic_without_a_death_is_a_crash);
     RUN(an_end_without_a_trace_is_told_by_the_next);
