@@ -2,6 +2,7 @@
 #include "keeper/keeper_private.h"
 
 #include "base/clock.h"
+#include "keeper/resident.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -349,6 +350,7 @@ int ccol__keeper_run(struct keeper *keeper, int *wait_status, ccol_error *err)
     if (code == 0) code = choose_mode(keeper, err);
     if (code == 0) code = ccol__capture_open(keeper);
     if (code == 0) code = ccol__keeper_prepare_environment(keeper);
+    ccol__resident_code();
     ccol__oom_watch(&keeper->oom, keeper->scratch->own_cgroup);
     if (code == 0) code = ccol__keeper_spawn(keeper, err);
     ccol__control_tell_start(keeper, code, code && err ? err->text : "");

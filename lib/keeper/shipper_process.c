@@ -3,6 +3,8 @@
 #include "keeper/keeper_private.h"
 
 #include "base/clock.h"
+#include "keeper/facts.h"
+#include "keeper/resident.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -54,6 +56,11 @@ void ccol__shipper_process_start(struct keeper *keeper, uint64_t now_ms)
         return;
     }
     shipper->pid = pid;
+    ccol__resident_own(keeper, sizeof *keeper);
+    ccol__resident_own(keeper->build.memory, keeper->build.capacity);
+    ccol__resident_own(keeper->scratch, sizeof *keeper->scratch);
+    ccol__resident_own(keeper->tracees.memory, keeper->tracees.memory_bytes);
+    ccol__resident_stack();
     shipper->started_ms = now_ms;
 }
 

@@ -363,7 +363,9 @@ int ccol__shipment_finish(struct shipment *shipment, ccol_error *err)
     ccol__log_tap_finish(shipment->tap);
     if (!code) code = submit_panics(shipment, INT64_MAX, err);
     save_cursor(shipment);
-    bool ended = !shipment->facts.known || shipment->facts.phase == HANDOVER_ENDED;
-    if (code || ended || !ccol__handover_is_orphan(&shipment->handover)) return code;
+    const struct handover_facts *facts = &shipment->facts;
+    bool ended = !facts->known || facts->phase == HANDOVER_ENDED;
+    bool never_began = facts->phase == HANDOVER_STARTING && facts->app_pid == 0;
+    if (code || ended || never_began || !ccol__handover_is_orphan(&shipment->handover)) return code;
     return submit_vanished(shipment, err);
 }
