@@ -256,6 +256,10 @@ int ccol__handover_destroy(struct handover *handover, ccol_error *err)
 {
     int code = keep_part(handover, "failed");
     if (!code) code = keep_part(handover, "damaged");
+    /* First what the next shipper would make a report of, if this one is killed here: without the rest it would be less
+     * than the one that is there under the same crash id. */
+    unlinkat(handover->fd, HANDOVER_STATE, 0);
+    unlinkat(handover->fd, HANDOVER_LOG, 0);
     if (!code) code = remove_below(handover->parent_fd, handover->name, 0);
     return code ? ccol_fail(err, code, "cannot remove the hand-over folder %s", handover->name) : 0;
 }

@@ -82,6 +82,7 @@ def test_kills_at_random(tmp_path):
         crash.check_whole()
         raw = crash.raw_crash
         reasons.setdefault(raw.get("ProductName"), []).append(raw["CrashReason"].split()[0])
+    assert None not in reasons, reasons
     for marker in lived:
         assert reasons.get(marker) == ["SIGSEGV"] * CHILDREN, (marker, reasons.get(marker))
     for marker, out in killed:

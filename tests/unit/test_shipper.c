@@ -300,6 +300,27 @@ static void an_end_without_a_trace_is_told_by_the_next(void)
     fixture_remove();
 }
 
+/* A shipper that was killed while it removed a folder: what is left of that is no run to tell of. */
+static void what_is_left_of_a_folder_is_no_run(void)
+{
+    struct keeper_part gone, next;
+    struct expected found;
+    char state[256];
+    fixture_fresh("shipper");
+    start_keeper(&gone, "{}");
+    end_keeper(&gone, false);
+    snprintf(state, sizeof state, "%s/monitor/%s/state", fixture_folder, gone.instance);
+    REQUIRE(unlink(state) == 0);
+    start_keeper(&next, "{}");
+    end_keeper(&next, true);
+    ship(next.instance, NULL);
+    load_reports(&found);
+    CHECK_INT(found.count, 0);
+    unload(&found);
+    check_gone(gone.instance);
+    fixture_remove();
+}
+
 static int refuse(void *self, const ccol_report *report, ccol_error *err)
 {
     (void)self;
@@ -406,6 +427,7 @@ int main(void)
     RUN(a_panic_and_its_abort_are_one_crash);
     RUN(a_panic_without_a_death_is_a_crash);
     RUN(an_end_without_a_trace_is_told_by_the_next);
+    RUN(what_is_left_of_a_folder_is_no_run);
     RUN(nothing_is_lost_while_the_storage_is_down);
     RUN(a_snapshot_that_is_shipped_twice_is_one_crash);
     RUN(what_cannot_be_read_is_set_aside);
