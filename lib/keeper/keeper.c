@@ -45,6 +45,7 @@ static void fill_defaults(struct keeper_options *options)
     DEFAULT(about, "{}");
     DEFAULT(mode, CAPTURE_PTRACE);
     DEFAULT(output_bytes, (size_t)256 << 10);
+    DEFAULT(stall_ms, 1000);
     DEFAULT(ring_bytes, (uint64_t)1 << 20);
     DEFAULT(snapshot_bytes, (size_t)4 << 20);
     DEFAULT(threads_most, 4096);
@@ -65,10 +66,10 @@ static int open_outputs(struct keeper *keeper)
     enum output_policy first = options->stdout_policy;
     if (same && first == OUTPUT_AUTO) first = isatty(STDOUT_FILENO) ? OUTPUT_DROP : OUTPUT_BLOCK;
     int code = ccol__output_init(&keeper->outputs[0], STDOUT_FILENO, same ? RING_STDERR : RING_STDOUT, first,
-                                 options->pty, options->output_bytes);
+                                 options->pty, options->output_bytes, options->stall_ms);
     if (code || same) return code;
     return ccol__output_init(&keeper->outputs[1], STDERR_FILENO, RING_STDERR, options->stderr_policy, options->pty,
-                             options->output_bytes);
+                             options->output_bytes, options->stall_ms);
 }
 
 static int open_wake(struct keeper *keeper)
@@ -218,6 +219,17 @@ bool ccol__keeper_pump(struct keeper *keeper)
     return moved;
 }
 
+/* No longer than until the reader of a full output counts as stalled. */
+static int with_patience(const struct keeper *keeper, int timeout_ms)
+{
+    uint64_t now_ms = ccol__clock_monotonic_ms();
+    for (size_t i = 0; i < 2; i++) {
+        int patience = ccol__output_patience(&keeper->outputs[i], now_ms);
+        if (patience > 0 && (timeout_ms < 0 || patience < timeout_ms)) timeout_ms = patience;
+    }
+    return timeout_ms;
+}
+
 static void turn(struct keeper *keeper, int timeout_ms)
 {
     const struct output *out = &keeper->outputs[0], *err = &keeper->outputs[1];
@@ -231,7 +243,7 @@ static void turn(struct keeper *keeper, int timeout_ms)
         [POLL_CAPTURE] = wanted(keeper->capture_fd, keeper->capture_fd >= 0 ? POLLIN : 0),
         [POLL_CONTROL] = wanted(control, control > 0 ? POLLIN : 0),
     };
-    if (poll(fds, POLL_COUNT, keeper->reap_again ? 0 : timeout_ms) > 0) {
+    if (poll(fds, POLL_COUNT, keeper->reap_again ? 0 : with_patience(keeper, timeout_ms)) > 0) {
         if (fds[POLL_SIGNALS].revents) ccol__keeper_receive_signals(keeper);
         if (fds[POLL_CAPTURE].revents) ccol__capture_receive(keeper);
         if (fds[POLL_CONTROL].revents) ccol__control_receive(keeper);
@@ -341,6 +353,13 @@ static void finish(struct keeper *keeper)
     if (!keeper->shipper.pid && keeper->options.shipper) ccol__folder_remove(&keeper->folder);
 }
 
+/* In a cgroup without memory even the keeper's own code is taken from it, and reading it again waits until the victim
+ * is gone. What is there now, and what comes, stays, where the limit for that allows it. */
+static void stay_in_memory(void)
+{
+    mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT);
+}
+
 int ccol__keeper_run(struct keeper *keeper, int *wait_status, ccol_error *err)
 {
     *wait_status = -1;
@@ -352,6 +371,7 @@ int ccol__keeper_run(struct keeper *keeper, int *wait_status, ccol_error *err)
     if (code == 0) code = ccol__keeper_prepare_environment(keeper);
     ccol__resident_code();
     ccol__oom_watch(&keeper->oom, keeper->scratch->own_cgroup);
+    stay_in_memory();
     if (code == 0) code = ccol__keeper_spawn(keeper, err);
     ccol__control_tell_start(keeper, code, code && err ? err->text : "");
     if (code) {

@@ -13,7 +13,8 @@
 enum output_policy {
     OUTPUT_AUTO = 0, /* stderr and terminals drop, all else blocks */
     OUTPUT_BLOCK,    /* the app waits for whoever reads its output, as it would without a keeper */
-    OUTPUT_DROP      /* the app never waits: what its reader does not take in time is counted and left out */
+    OUTPUT_DROP      /* once its reader has taken nothing for stall_ms, the app waits no more: what finds no room is
+                        counted and left out */
 };
 
 enum kill_stacks {
@@ -41,6 +42,7 @@ struct keeper_options {
     bool pty, line_buffered;
     enum output_policy stdout_policy, stderr_policy;
     size_t output_bytes;     /* held for a slow reader, per stream; default 256 KiB */
+    unsigned stall_ms;       /* of OUTPUT_DROP; default 1000 */
     uint64_t ring_bytes;     /* default 1 MiB */
     size_t snapshot_bytes;   /* default 4 MiB */
     size_t threads_most;     /* that are told apart; default 4096 */

@@ -70,9 +70,10 @@ static void open_own(struct output *output)
 }
 
 int ccol__output_init(struct output *output, int to, enum ring_stream stream, enum output_policy policy, bool pty,
-                      size_t capacity)
+                      size_t capacity, unsigned stall_ms)
 {
-    *output = (struct output){.from = -1, .app_end = -1, .to = to, .stream = stream, .is_pty = pty};
+    *output =
+        (struct output){.from = -1, .app_end = -1, .to = to, .stream = stream, .is_pty = pty, .stall_ms = stall_ms};
     output->drops =
         policy == OUTPUT_DROP || (policy == OUTPUT_AUTO && (stream == RING_STDERR || (to >= 0 && isatty(to))));
     open_own(output);
@@ -106,9 +107,27 @@ static size_t room(const struct output *output)
     return output->capacity - output->length;
 }
 
+static bool is_full(const struct output *output)
+{
+    return output->to >= 0 && room(output) < ROOM_LEAST;
+}
+
+int ccol__output_patience(const struct output *output, uint64_t now_ms)
+{
+    if (!output->drops || !is_full(output)) return -1;
+    uint64_t waited = now_ms - output->progress_ms;
+    return waited < output->stall_ms ? (int)(output->stall_ms - waited) : 0;
+}
+
+/* May the app's output be read although its reader has left no room for it? */
+static bool gives_up(const struct output *output)
+{
+    return ccol__output_patience(output, ccol__clock_monotonic_ms()) == 0;
+}
+
 short ccol__output_wants_from(const struct output *output)
 {
-    return output->from >= 0 && (output->drops || room(output) >= ROOM_LEAST) ? POLLIN : 0;
+    return output->from >= 0 && (!is_full(output) || gives_up(output)) ? POLLIN : 0;
 }
 
 short ccol__output_wants_to(const struct output *output)
@@ -141,29 +160,34 @@ static void close_from(struct output *output)
     output->from = -1;
 }
 
+/* What was read, and is dropped where it did not go into the buffer. */
+static void took(struct output *output, struct ring *ring, const char *bytes, size_t length, bool drop)
+{
+    ccol__ring_append(ring, output->stream, bytes, length, ccol__clock_now_us());
+    if (drop) {
+        if (output->to >= 0) count_dropped(output, ring, length);
+        return;
+    }
+    if (output->length == 0) output->progress_ms = ccol__clock_monotonic_ms();
+    output->length += length;
+}
+
 bool ccol__output_read(struct output *output, struct ring *ring)
 {
     static char thrown_away[RING_RECORD_MAX];
-    size_t size;
+    size_t size = sizeof thrown_away;
     if (output->from < 0) return false;
     char *into = output->to >= 0 ? free_end(output, &size) : NULL;
     bool drop = !into;
-    if (drop && !output->drops && output->to >= 0) return false;
-    if (drop) {
-        into = thrown_away;
-        size = sizeof thrown_away;
-    }
+    if (drop && output->to >= 0 && !gives_up(output)) return false;
+    if (drop) into = thrown_away;
     ssize_t got = read(output->from, into, size < RING_RECORD_MAX ? size : RING_RECORD_MAX);
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) return false;
     if (got <= 0) { /* a terminal whose last other end is closed says EIO */
         close_from(output);
         return false;
     }
-    ccol__ring_append(ring, output->stream, into, (size_t)got, ccol__clock_now_us());
-    if (!drop)
-        output->length += (size_t)got;
-    else if (output->to >= 0)
-        count_dropped(output, ring, (size_t)got);
+    took(output, ring, into, (size_t)got, drop);
     return true;
 }
 
@@ -187,6 +211,7 @@ void ccol__output_write(struct output *output, struct ring *ring)
     if (wrote > 0) {
         output->start += (size_t)wrote;
         output->length -= (size_t)wrote;
+        output->progress_ms = ccol__clock_monotonic_ms();
         return;
     }
     if (errno == EAGAIN || errno == EINTR) return;
@@ -201,6 +226,7 @@ void ccol__output_write(struct output *output, struct ring *ring)
 
 void ccol__output_drop(struct output *output, struct ring *ring)
 {
+    if (output->length == 0) return;
     count_dropped(output, ring, output->length);
     output->length = 0;
 }

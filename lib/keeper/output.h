@@ -11,7 +11,9 @@ struct output {
     int app_end;  /* the app's end until it was started, -1 afterwards (of a pty it stays open) */
     int to;       /* the real one, -1: there is none */
     bool is_ours; /* to is a description of the keeper's own, non-blocking */
-    bool is_socket, is_plain_file, is_pty, drops, stalled;
+    bool is_socket, is_plain_file, is_pty, drops;
+    unsigned stall_ms;    /* with drops: a reader that takes nothing for so long is waited for no more */
+    uint64_t progress_ms; /* when it took something last, or had nothing to take */
     enum ring_stream stream;
     char *buffer; /* what waits to be passed on */
     size_t capacity, start, length;
@@ -19,10 +21,12 @@ struct output {
 
 /* Opens pipe or pty for the real descriptor `to`. 0 or -errno. */
 int ccol__output_init(struct output *output, int to, enum ring_stream stream, enum output_policy policy, bool pty,
-                      size_t capacity);
+                      size_t capacity, unsigned stall_ms);
 void ccol__output_fini(struct output *output);
 /* Do both descriptors lead to the same file? Then one pipe for both keeps the order of what is written. */
 bool ccol__output_is_same(int one, int other);
+/* Milliseconds until a full output's reader counts as stalled; -1: it is not full, or nobody gives up on it. */
+int ccol__output_patience(const struct output *output, uint64_t now_ms);
 /* Events of `from` and `to` to poll for; 0: none now. */
 short ccol__output_wants_from(const struct output *output);
 short ccol__output_wants_to(const struct output *output);

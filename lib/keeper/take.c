@@ -11,20 +11,22 @@
 #include <sys/ptrace.h>
 #include <sys/wait.h>
 
-#define KIB             ((size_t)1024)
-#define CRASHED_STACK   (64 * KIB)
-#define STACK           (16 * KIB)
-#define CROWDED_STACK   (4 * KIB)
-#define CROWD           20
-#define STACK_LEAST     256
-#define SET_ASIDE       (1024 * KIB) /* for maps, modules, notes and texts */
-#define MAPS_MOST       (256 * KIB)
-#define TEXT_MOST       (16 * KIB)
-#define GUARD_SEARCH    (1024 * KIB)
-#define PAGE            4096u
-#define FP_THREADS      200
-#define CODE_BYTES      256
-#define KILL_RELEASE_US 4000 /* a process of the keeper's own memory cgroup is let go after so long at most */
+#define KIB           ((size_t)1024)
+#define CRASHED_STACK (64 * KIB)
+#define STACK         (16 * KIB)
+#define CROWDED_STACK (4 * KIB)
+#define CROWD         20
+#define STACK_LEAST   256
+#define SET_ASIDE     (1024 * KIB) /* for maps, modules, notes and texts */
+#define MAPS_MOST     (256 * KIB)
+#define TEXT_MOST     (16 * KIB)
+#define GUARD_SEARCH  (1024 * KIB)
+#define PAGE          4096u
+#define FP_THREADS    200
+#define CODE_BYTES    256
+#define GONE_MOST_MS  5000
+#define KILLED_PATIENCE                                                                                                \
+    10 /* times freeze_ms: what is killed waits for nothing any more, and has one chance to be seen */
 
 struct taking {
     struct keeper *keeper;
@@ -198,7 +200,7 @@ static void take_threads(struct taking *taking)
         if (thread->held && !thread->seen) copy_thread(taking, thread); /* the one whose stop brought us here */
     }
     uint64_t patience = (uint64_t)keeper->options.freeze_ms * 1000;
-    if (taking->let_go && patience > KILL_RELEASE_US) patience = KILL_RELEASE_US;
+    if (at_exit) patience *= KILLED_PATIENCE;
     collect(taking, at_exit, patience);
 }
 
@@ -216,6 +218,39 @@ static void release(struct taking *taking)
         thread->held = thread->seen = false;
     }
     taking->held_us = ccol__clock_monotonic_us() - taking->started_us;
+}
+
+/* Looks once at every thread of a process that was let go; true: it is gone. */
+static bool reap(struct taking *taking)
+{
+    struct traced_process *process = taking->process;
+    int status;
+    for (struct traced_thread *thread = process->threads, *next; thread; thread = next) {
+        next = thread->next;
+        pid_t tid = waitpid(thread->tid, &status, __WALL | WNOHANG);
+        if (tid > 0 && WIFSTOPPED(status)) ccol__tracee_continue(tid, 0);
+        if (tid <= 0 || WIFSTOPPED(status)) continue;
+        if (tid == process->pid) {
+            process->has_ended = true;
+            process->end_status = status;
+        }
+        ccol__tracees_remove_thread(&taking->keeper->tracees, thread);
+    }
+    return process->has_ended;
+}
+
+/* Until what was killed for its memory has given that back, an allocation of the keeper would be the next to fail, and
+ * the keeper the next to be killed: it does nothing but wait. */
+static void wait_until_gone(struct taking *taking)
+{
+    uint64_t deadline = ccol__clock_monotonic_ms() + GONE_MOST_MS;
+    sigset_t child;
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
+    while (!reap(taking) && ccol__clock_monotonic_ms() < deadline) {
+        struct timespec patience = {.tv_nsec = 10000000};
+        sigtimedwait(&child, NULL, &patience);
+    }
 }
 
 /* A file of /proc/PID as a section. */
@@ -375,14 +410,18 @@ void ccol__keeper_take(struct keeper *keeper, const struct death *death)
         release(&taking);
         return;
     }
-    taking.let_go =
-        death->event == SNAPSHOT_KILLED && death->signal_number == SIGKILL && !process->facts->in_other_cgroup;
+    /* one that is killed right after its start is no victim of its memory, and its modules are not known yet */
+    taking.let_go = death->event == SNAPSHOT_KILLED && death->signal_number == SIGKILL &&
+                    !process->facts->in_other_cgroup && process->facts->modules.count > 0;
     ccol__build_start(taking.build);
     if (process->threads) take_threads(&taking);
     if (taking.count) add_faults(&taking);
     if (taking.let_go || !taking.count) {
         release(&taking);
-        if (taking.let_go) ccol__build_error(taking.build, "modules and thread names are those of an earlier moment");
+        if (taking.let_go) {
+            wait_until_gone(&taking);
+            ccol__build_error(taking.build, "modules and thread names are those of an earlier moment");
+        }
     } else {
         take_rest(&taking);
         release(&taking);

@@ -149,6 +149,24 @@ static void executed(struct keeper *keeper, struct traced_thread *thread)
     ccol__tracee_continue(thread->tid, 0);
 }
 
+/* A whole process is gone. What no stop has told is told now, with what is known of it. */
+static void gone(struct keeper *keeper, struct traced_process *process, int status)
+{
+    int number = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+    bool asked = process->is_main && number && keeper->kill_asked == number;
+    bool exits = keeper->options.exits_are_crashes && process->is_main && WIFEXITED(status) && WEXITSTATUS(status);
+    if (!process->dying && !asked && (is_crash(keeper, number) || exits)) {
+        struct death death = {
+            .process = process, .event = SNAPSHOT_WAITED, .signal_number = number, .wait_status = status};
+        ccol__keeper_take(keeper, &death);
+    }
+    if (process->is_main) {
+        keeper->app_ended = true;
+        keeper->app_status = status;
+    }
+    ccol__tracees_remove_process(&keeper->tracees, process);
+}
+
 /* A thread that ends; `message` is what wait will say of it. By a signal that gave no stop before, it takes all others
  * of its process along, and all of them are still there to be seen. */
 static void exiting(struct keeper *keeper, struct traced_thread *thread)
@@ -171,6 +189,7 @@ static void exiting(struct keeper *keeper, struct traced_thread *thread)
                           .wait_status = status};
     thread->held = true;
     ccol__keeper_take(keeper, &death);
+    if (process->has_ended) gone(keeper, process, process->end_status);
 }
 
 /* Is the keeper's process group the one that the terminal listens to? */
@@ -264,24 +283,6 @@ static void stopped(struct keeper *keeper, struct traced_thread *thread, int sta
     default:
         ccol__tracee_continue(thread->tid, 0);
     }
-}
-
-/* A whole process is gone. What no stop has told is told now, with what is known of it. */
-static void gone(struct keeper *keeper, struct traced_process *process, int status)
-{
-    int number = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
-    bool asked = process->is_main && number && keeper->kill_asked == number;
-    bool exits = keeper->options.exits_are_crashes && process->is_main && WIFEXITED(status) && WEXITSTATUS(status);
-    if (!process->dying && !asked && (is_crash(keeper, number) || exits)) {
-        struct death death = {
-            .process = process, .event = SNAPSHOT_WAITED, .signal_number = number, .wait_status = status};
-        ccol__keeper_take(keeper, &death);
-    }
-    if (process->is_main) {
-        keeper->app_ended = true;
-        keeper->app_status = status;
-    }
-    ccol__tracees_remove_process(&keeper->tracees, process);
 }
 
 void ccol__trace_event(struct keeper *keeper, pid_t tid, int status)

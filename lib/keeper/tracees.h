@@ -27,6 +27,8 @@ struct traced_process {
     bool dying;             /* its end is known, and reported if it is to be */
     bool seized;            /* false: known by its greeting or as a child only (modes preload, attach, wait) */
     struct traced_thread *threads;
+    bool has_ended; /* seen while its snapshot was made, with end_status */
+    int end_status;
     size_t thread_count, threads_cut; /* cut: alive, but the table was full */
     uint64_t refresh_at_ms;
     unsigned refresh_step;

@@ -75,6 +75,7 @@ static void fill_options(const ccol_settings *settings, char *const *argv, struc
         .stdout_policy = policies[ccol__assembly_choice(settings, SETTING_STDOUT)],
         .stderr_policy = policies[ccol__assembly_choice(settings, SETTING_STDERR)],
         .output_bytes = (size_t)ccol__settings_amount(settings, SETTING_OUTPUT_BUFFER),
+        .stall_ms = ccol__assembly_amount(settings, SETTING_OUTPUT_STALL),
         .ring_bytes = ccol__settings_amount(settings, SETTING_LOG_RING),
         .snapshot_bytes = (size_t)ccol__settings_amount(settings, SETTING_SNAPSHOT_SIZE),
         .threads_most = ccol__assembly_amount(settings, SETTING_WATCHED_THREADS),
