@@ -10,6 +10,7 @@
 #include <crashcollect/health.h>
 #include <crashcollect/incident.h>
 #include <crashcollect/log.h>
+#include <crashcollect/monitor.h>
 #include <crashcollect/publish.h>
 #include <crashcollect/report.h>
 #include <crashcollect/server.h>

@@ -74,6 +74,10 @@ int ccol__keeper_new(struct keeper **out, const struct keeper_options *options, 
  * tried. All signals are blocked when it returns. One call per keeper, in a process without other threads. */
 int ccol__keeper_run(struct keeper *keeper, int *wait_status, ccol_error *err);
 void ccol__keeper_free(struct keeper *keeper);
+/* For a host that forked: the child's part, which runs the keeper and never returns, ... */
+_Noreturn void ccol__keeper_run_in_child(struct keeper *keeper);
+/* ... and the host's: it lets go of everything but the folder and the wake descriptor. */
+void ccol__keeper_leave_to_child(struct keeper *keeper);
 /* Frees one that never ran, and removes its folder. */
 void ccol__keeper_discard(struct keeper *keeper);
 
