@@ -58,8 +58,9 @@ void ccol__keeper_receive_signals(struct keeper *keeper)
 {
     struct signalfd_siginfo list[16];
     ssize_t got;
-    while ((got = read(keeper->signal_fd, list, sizeof list)) > 0) {
-        for (size_t i = 0; i < (size_t)got / sizeof list[0]; i++)
+    do {
+        got = read(keeper->signal_fd, list, sizeof list);
+        for (size_t i = 0; got > 0 && i < (size_t)got / sizeof list[0]; i++)
             received(keeper, &list[i]);
-    }
+    } while (got == (ssize_t)sizeof list); /* one call is enough for one signal, which is what there is most often */
 }

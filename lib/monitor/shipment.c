@@ -61,8 +61,21 @@ static void derive_id(const struct shipment *shipment, const char *kind, const u
 static int submit(const struct shipment *shipment, ccol_report *report, const char *id, ccol_error *err)
 {
     ccol_receipt receipt = {.size = sizeof receipt};
-    int code = ccol__collector_submit_as(shipment->context->collector, report, id[0] ? id : NULL, &receipt, err);
+    const struct crash_loop_limits *limits = &shipment->context->options->crash_loop;
     const char *reason = ccol_report_annotation(report, "CrashReason");
+    const char *executable = ccol_report_annotation(report, "Executable");
+    uint64_t kind = ccol__crash_loop_kind(executable ? executable : "", reason ? reason : ""), left_out;
+    int64_t now_us = ccol__clock_now_us();
+    if (!ccol__crash_loop_due(shipment->handover.parent_fd, limits, kind, now_us, &left_out)) {
+        ccol__log(&shipment->context->options->log, CCOL_LOG_INFO, PART, "", "crashes again: %s; only counted",
+                  reason ? reason : "");
+        return 0;
+    }
+    char count[24];
+    snprintf(count, sizeof count, "%" PRIu64, left_out);
+    int code = left_out ? ccol_report_annotate(report, "CrashLoopSuppressed", count) : 0;
+    if (!code) code = ccol__collector_submit_as(shipment->context->collector, report, id[0] ? id : NULL, &receipt, err);
+    if (!code) ccol__crash_loop_reported(shipment->handover.parent_fd, limits, kind, now_us);
     if (!code)
         ccol__log(&shipment->context->options->log, CCOL_LOG_INFO, PART, receipt.crash_id, "crash of process %s: %s",
                   ccol_report_annotation(report, "ProcessId"), reason ? reason : "");

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "keeper/keeper.h"
+#include "monitor/crash_loop.h"
 #include "monitor/log_line.h"
 #include "monitor/log_tap.h"
 #include "monitor/minidump_writer.h"
@@ -32,6 +33,7 @@ struct shipper_options {
     size_t log_bytes;           /* of the log in a report; default 64 KiB */
     unsigned tries;    /* snapshots that made the shipper crash so often are set aside; default 4, at least 4 */
     unsigned panic_ms; /* how long a panic waits for the death that it belongs to; default 1500 */
+    struct crash_loop_limits crash_loop;
     unsigned drain_ms; /* how long the end waits for the storage; what is not saved then is by the next shipper on
                           this data folder; default 5000 */
     bool no_adoption;  /* leave folders of instances that are gone alone */

@@ -125,6 +125,9 @@ static void fill_options(ccol_settings *settings, struct shipper_options *option
         .redact = {.off = !ccol__assembly_switch(settings, SETTING_REDACT)},
         .log_bytes = size_of(settings, SETTING_REPORT_LOG),
         .panic_ms = ccol__assembly_amount(settings, SETTING_PANIC_WAIT),
+        .crash_loop = {.burst = ccol__assembly_amount(settings, SETTING_CRASH_LOOP),
+                       .first_pause_s = ccol__assembly_amount(settings, SETTING_CRASH_LOOP_PAUSE) / 1000,
+                       .longest_pause_s = ccol__assembly_amount(settings, SETTING_CRASH_LOOP_PAUSE_MAX) / 1000},
         .drain_ms = ccol__assembly_amount(settings, SETTING_DRAIN_TIMEOUT),
     };
 }

@@ -41,7 +41,7 @@ def start(data_dir, program, marker):
     script = f"for i in $(seq {CHILDREN}); do {program} segv main; echo $? ; done; echo through; exit 7"
     return subprocess.Popen(
         crashers.command("bash", "-c", script, marker), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL, env=crashers.environment(data_dir, {
+        stderr=subprocess.DEVNULL, env=crashers.environment(data_dir, {"CRASHCOLLECT_CRASH_LOOP": "0",
             "CRASHCOLLECT_SYMBOLS": "off", "CRASHCOLLECT_PRODUCT": marker, "CRASHCOLLECT_LINGER": "30s"}))
 
 
