@@ -43,8 +43,8 @@ set(CPACK_DEBIAN_PROGRAMS_PACKAGE_SECTION net)
 set(CPACK_DEBIAN_PROGRAMS_PACKAGE_DEPENDS "${CCOL_SONAME_PACKAGE} ${CCOL_EXACTLY}")
 set(CPACK_DEBIAN_PROGRAMS_PACKAGE_CONTROL_EXTRA ${CCOL_DEBIAN}/postinst ${CCOL_DEBIAN}/prerm ${CCOL_DEBIAN}/postrm)
 set(CPACK_COMPONENT_PROGRAMS_DESCRIPTION "crash report collector, programs
-crashcollectd, a daemon that takes crash reports as Antenna does, crashcollect-run,
-which watches any program from outside, and units for systemd.")
+crashcollectd, a daemon that takes crash reports as Antenna does,
+crashcollect-run, which watches any program from outside, and units.")
 set(CPACK_DEBIAN_PYTHON_PACKAGE_NAME python3-crashcollect)
 set(CPACK_DEBIAN_PYTHON_PACKAGE_SECTION python)
 set(CPACK_DEBIAN_PYTHON_PACKAGE_ARCHITECTURE all)

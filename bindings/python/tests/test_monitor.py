@@ -59,7 +59,7 @@ def test_monitor(run_program, tmp_path):
     assert done.stdout.splitlines()[-1] == "-11", done.stdout + done.stderr
     crash = next(iter((tmp_path / "data").glob("**/raw_crash/*.json")))
     raw = json.loads(crash.read_text())
-    assert raw["CrashReason"].startswith("SIGSEGV") and "last words" in raw["LogTail"]
+    assert raw["CrashReason"].startswith("SIGSEGV") and "last words" in raw["LogTail"] and raw["Round"] == "seven"
 
 
 def test_monitor_passes_the_status_on(run_program):
