@@ -55,11 +55,11 @@ class Rabbit(Service):
         connection.channel().queue_purge(queue)
         connection.close()
 
-    def messages(self, queue):
-        """Takes all that is there: [(body, properties)]."""
+    def messages(self, queue, taken=None):
+        """Takes all that is there: [(body, properties)], appended to taken."""
         connection = self.connect()
         channel = connection.channel()
-        taken = []
+        taken = [] if taken is None else taken
         while True:
             method, properties, body = channel.basic_get(queue, auto_ack=True)
             if method is None:
@@ -79,7 +79,12 @@ class Consumer:
         self.properties = {}
 
     def take(self):
-        for body, properties in self.rabbit.messages(self.queue):
+        taken = []
+        try:
+            self.rabbit.messages(self.queue, taken)
+        except pika.exceptions.AMQPError:  # a broker that has just been started may end a connection again
+            pass
+        for body, properties in taken:
             self.counts[body] = self.counts.get(body, 0) + 1
             self.properties[body] = properties
 
