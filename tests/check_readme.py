@@ -60,6 +60,7 @@ def run(program, folder):
 
 def main(compiler, library, *flags):
     text = (ROOT / "README.md").read_text()
+    assert not re.search(r"^(<{7}|>{7}) ", text, re.M), "README has marks of a merge"
     blocks = BLOCK.findall(text)
     storage_class = only([block for block in blocks if "ccol_storage_ops " in block], "storage classes")
     program = only([block for block in blocks if "int main(" in block], "programs")
