@@ -16,7 +16,7 @@
 
 #define LOG_FLUSH_MS 2000
 #ifndef CCOL_PRELOAD_LIBRARY
-#define CCOL_PRELOAD_LIBRARY "/usr/lib/crashcollect-preload.so"
+#define CCOL_PRELOAD_LIBRARY "/usr/lib/libcrashcollect-preload.so"
 #endif
 
 const struct setting ccol__setting_table[SETTING_COUNT] = {

@@ -137,7 +137,7 @@ SETTING(FREEZE_TIMEOUT, "freeze-timeout", "TIME", "50ms", TIME, 1, 10 * SECOND, 
 SETTING(LINGER, "linger", "TIME", "10s", TIME, 1, HOUR, false, "At the end: longest wait for reports to be durable and for slow readers of the output")
 SETTING(WAIT_CHILDREN, "wait-children", "on|off", "off", SWITCH, 0, 0, false, "Stay until the program's children are gone as well")
 SETTING(OOM_POINTS, "oom-points", "NUMBER", "10", NUMBER, 0, 1000, false, "How much likelier the kernel takes the program than its keeper, where the keeper's own oom_score_adj cannot be lowered")
-SETTING(PRELOAD_LIBRARY, "preload-library", "FILE", "(the installed crashcollect-preload.so)", PATH, 0, 0, false, "Library for mode preload and line-buffered")
+SETTING(PRELOAD_LIBRARY, "preload-library", "FILE", "(the installed libcrashcollect-preload.so)", PATH, 0, 0, false, "Library for mode preload and line-buffered")
 SETTING(SYMBOLS, "symbols", "on|off", "on", SWITCH, 0, 0, false, "Look up functions, files and lines here; addresses and build ids are always reported")
 SETTING(SYMBOL_TIMEOUT, "symbol-timeout", "TIME", "10s", TIME, 1, HOUR, false, "Longest time for that; what is not looked up by then stays an address")
 SETTING(DEBUG_PATH, "debug-path", "FOLDER", "/usr/lib/debug", PATH, 0, 0, false, "Where separate debug files lie")

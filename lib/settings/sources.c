@@ -204,7 +204,7 @@ static int next_option(const ccol_settings *settings, int argc, char *const *arg
 int ccol_settings_read_options(ccol_settings *settings, int argc, char *const *argv, int *next, ccol_error *err)
 {
     if (!settings || !argv || !next) return ccol_fail(err, -EINVAL, "ccol_settings_read_options");
-    struct option option;
+    struct option option = {0};
     int code;
     *next = 1;
     while ((code = next_option(settings, argc, argv, next, &option, err)) == 0) {
