@@ -188,7 +188,7 @@ static int choose_mode(struct keeper *keeper, ccol_error *err)
     if (keeper->mode == CAPTURE_PRELOAD && !keeper->options.preload) {
         if (!keeper->options.degrade)
             return ccol_fail(err, -ENOENT,
-                             "mode preload needs the library crashcollect-preload.so, which is not there");
+                             "mode preload needs the library libcrashcollect-preload.so, which is not there");
         keeper->mode = CAPTURE_WAIT;
         snprintf(reason, size, "the library for mode preload is not there");
     }
@@ -334,7 +334,7 @@ static void wait_for_shipper(struct keeper *keeper)
     ccol__keeper_wake(keeper);
     for (;;) {
         uint64_t now_ms = ccol__clock_monotonic_ms();
-        if (!keeper->shipper.pid && ccol__folder_waiting(&keeper->folder) == 0) return;
+        if (keeper->shipper.done && ccol__folder_waiting(&keeper->folder) == 0) return;
         if (now_ms >= deadline || keeper->gives_up || !keeper->options.shipper) return;
         ccol__shipper_process_start(keeper, now_ms);
         turn(keeper, until(deadline, now_ms) < 100 ? until(deadline, now_ms) : 100);
@@ -350,7 +350,8 @@ static void finish(struct keeper *keeper)
     leave_output_to_another(keeper);
     ccol__control_tell_end(keeper);
     wait_for_shipper(keeper);
-    if (!keeper->shipper.pid && keeper->options.shipper) ccol__folder_remove(&keeper->folder);
+    /* what no shipper has seen to its end is adopted by whoever starts next */
+    if (keeper->shipper.done) ccol__folder_remove(&keeper->folder);
 }
 
 /* In a cgroup without memory even the keeper's own code is taken from it, and reading it again waits until the victim

@@ -21,6 +21,7 @@ struct shipper_process {
     pid_t pid; /* 0: none */
     uint64_t started_ms, start_at_ms;
     unsigned starts, quick_ends;
+    bool done; /* it ended well after the app did: nothing is left to be shipped */
 };
 
 struct keeper {

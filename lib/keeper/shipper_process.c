@@ -68,6 +68,9 @@ void ccol__shipper_process_ended(struct keeper *keeper, int status, uint64_t now
 {
     struct shipper_process *shipper = &keeper->shipper;
     shipper->pid = 0;
+    bool ended_well = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    shipper->done = ended_well && atomic_load(&keeper->state->phase) == HANDOVER_ENDED;
+    if (shipper->done) return;
     if (now_ms - shipper->started_ms >= QUICK_END_MS) shipper->quick_ends = 0;
     unsigned doublings = shipper->quick_ends < PAUSES ? shipper->quick_ends++ : PAUSES;
     shipper->start_at_ms = now_ms + (shipper->quick_ends > 1 ? (uint64_t)FIRST_PAUSE_MS << (doublings - 1) : 0);

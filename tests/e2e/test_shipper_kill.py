@@ -94,3 +94,26 @@ def test_kills_at_random(tmp_path):
             assert found.count("vanished") == 1, (marker, out, found)
     assert not (data_dir / "monitor" / "failed").exists(), list((data_dir / "monitor" / "failed").iterdir())
     print(f"{len(lived)} runs lived, {len(killed)} keepers were killed, {sum(map(len, reasons.values()))} reports")
+
+
+def test_a_shipper_killed_when_the_app_has_ended(tmp_path):
+    """What only the log tells (a panic that nobody died of) is not lost with the shipper that was to read it."""
+    data_dir = tmp_path / "data"
+    script = """echo $$; read -r go
+        echo "thread 'worker' panicked at src/main.rs:3:5:" >&2; echo "the last word" >&2"""
+    process = subprocess.Popen(
+        crashers.command("bash", "-c", script), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL, env=crashers.environment(data_dir, {"CRASHCOLLECT_LINGER": "30s"}))
+    app = int(process.stdout.readline())
+    harness.eventually(lambda: shipper_of(process.pid), 30, "the shipper was started")
+    shipper = shipper_of(process.pid)
+    os.kill(shipper, signal.SIGSTOP)
+    process.stdin.write(b"go\n")
+    process.stdin.flush()
+    harness.eventually(lambda: not os.path.exists(f"/proc/{app}"), 30, "the app ended")
+    kill(shipper)
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+    crashes = list(harness.read_tree(data_dir / "crashes").values())
+    assert [crash.raw_crash["CrashReason"].split()[0] for crash in crashes] == ["panic"]
+    assert "the last word" in crashes[0].raw_crash["CrashReason"]
