@@ -42,6 +42,14 @@ class Program(enum.IntEnum):
     MONITOR = 1  # crashcollect-run
 
 
+class Capture(enum.IntEnum):
+    """How a program's crashes are caught."""
+    AUTO = 0  # the first of these that works here
+    PTRACE = 1  # traced from outside
+    ATTACH = 2  # a handler that the program installs itself
+    WAIT = 3  # exit status, output and evidence of a kill for lack of memory only
+
+
 RULE_NAME_MAX = 63
 ERROR_CODES: Dict[str, Tuple[int, bool]] = {  # name: (code, permanent)
     "EREJECTED": (-2001, True),
@@ -53,7 +61,8 @@ ERROR_CODES: Dict[str, Tuple[int, bool]] = {  # name: (code, permanent)
     "ECLOSED": (-2007, False),
 }
 # C's prefix of each enum's constants
-ENUMS: Dict[str, type] = {"CCOL_ACK_": Ack, "CCOL_": Verdict, "CCOL_LOG_": Level, "CCOL_PROGRAM_": Program}
+ENUMS: Dict[str, type] = {"CCOL_ACK_": Ack, "CCOL_": Verdict, "CCOL_LOG_": Level, "CCOL_PROGRAM_": Program,
+                          "CCOL_CAPTURE_": Capture}
 
 
 # Structs
@@ -230,6 +239,17 @@ class ReporterStats(ctypes.Structure):
                 ("failed", c_uint64)]
 
 
+class MonitorOptions(ctypes.Structure):
+    _fields_ = [("size", c_size_t), ("argv", POINTER(c_char_p)), ("envp", POINTER(c_char_p)), ("data_dir", c_char_p),
+                ("storage", c_void_p), ("publisher", c_void_p), ("annotations", POINTER(c_char_p)), ("capture", c_int),
+                ("no_command_line", c_bool), ("exits_are_crashes", c_bool), ("drain_timeout_ms", c_uint),
+                ("log", LogFn), ("log_user", c_void_p)]
+
+
+class Death(ctypes.Structure):
+    _fields_ = [("size", c_size_t), ("pid", c_int), ("wait_status", c_int), ("exit_status", c_int), ("signal", c_int)]
+
+
 class Setting(ctypes.Structure):
     _fields_ = [("size", c_size_t), ("variable", c_char_p), ("option", c_char_p), ("argument", c_char_p),
                 ("default_text", c_char_p), ("help", c_char_p), ("value", c_char_p), ("secret", c_bool)]
@@ -249,7 +269,7 @@ STRUCTS: Dict[str, Any] = {
     "ccol_health_request": HealthRequest, "ccol_server_options": ServerOptions, "ccol_setting": Setting,
     "ccol_spooled": Spooled, "ccol_sentry_options": SentryOptions, "ccol_upstream_options": UpstreamOptions,
     "ccol_webhook_options": WebhookOptions, "ccol_pubsub_options": PubsubOptions, "ccol_amqp_options": AmqpOptions,
-    "ccol_s3_options": S3Options, "ccol_sqs_options": SqsOptions, "ccol_header": Header, "ccol_incident": Incident,
+    "ccol_monitor_options": MonitorOptions, "ccol_death": Death, "ccol_s3_options": S3Options, "ccol_sqs_options": SqsOptions, "ccol_header": Header, "ccol_incident": Incident,
     "ccol_reporter_options": ReporterOptions, "ccol_reporter_stats": ReporterStats,
 }
 
@@ -357,6 +377,13 @@ FUNCTIONS: List[Tuple[str, Any, Tuple[Any, ...]]] = [
     ("ccol_reporter_flush", c_int, (c_void_p, c_uint)),
     ("ccol_reporter_stats_get", None, (c_void_p, POINTER(ReporterStats))),
     ("ccol_reporter_free", None, (c_void_p,)),
+
+    ("ccol_monitor_start", c_int, (_OUT, POINTER(MonitorOptions), _ERR)),
+    ("ccol_monitor_pid", c_int, (c_void_p,)),
+    ("ccol_monitor_fd", c_int, (c_void_p,)),
+    ("ccol_monitor_wait", c_int, (c_void_p, c_int, POINTER(Death))),
+    ("ccol_monitor_signal", c_int, (c_void_p, c_int)),
+    ("ccol_monitor_free", None, (c_void_p,)),
 
     ("ccol_settings_new", c_int, (_OUT, _ERR)),
     ("ccol_settings_free", None, (c_void_p,)),

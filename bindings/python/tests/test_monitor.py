@@ -66,6 +66,21 @@ def test_monitor_passes_the_status_on(run_program):
     assert run_program(WATCH, "raise SystemExit(7)", LD_PRELOAD="").stdout == "7\n"
 
 
+WATCHED = """
+    import crashcollect, sys
+    storage = crashcollect.FsStorage("crashes")
+    with crashcollect.Watched([sys.executable, "-c", sys.argv[1]], "data", storage, annotations={"ProductName": "Demo"}) as app:
+        assert app.pid > 0 and app.fileno() >= 0
+        print(app.wait(60).signal)
+    print(len(storage.list()))
+"""
+
+
+def test_watched(run_program):
+    done = run_program(WATCHED, "import os; os.kill(os.getpid(), 11)", LD_PRELOAD="")
+    assert done.stdout == "11\n1\n", done.stdout + done.stderr
+
+
 def test_unwatched(run_program):
     done = run_program("from crashcollect import capture\nprint(capture.is_watched(), capture.install())\n"
                        "capture.annotate('A', 'b')\ncapture.log('x')\ncapture.message('y')\n")
