@@ -145,7 +145,7 @@ def test_an_app_is_watched(tree):
     """A shell that dies of SIGSEGV ends so for its caller, and its report is in the folder."""
     done = subprocess.run(["chroot", str(tree.folder), "crashcollect-run", "--data-dir", "/tmp/watched", "--", "/bin/sh", "-c",
                            "echo last words; kill -SEGV $$"], capture_output=True, text=True, timeout=120,
-                          env={"PATH": "/usr/bin:/bin"})
+                          env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
     assert done.returncode == -11 and done.stdout == "last words\n", done
     crash = next(iter((tree.folder / "tmp/watched").glob("crashes/*/raw_crash/*.json")))
     assert json.loads(crash.read_text())["CrashReason"].startswith("SIGSEGV")
