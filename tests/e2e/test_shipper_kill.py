@@ -6,6 +6,7 @@ import pathlib
 import random
 import signal
 import subprocess
+import sys
 import time
 
 import crashers
@@ -14,6 +15,15 @@ import harness
 ROUNDS = int(os.environ.get("CCOL_MONITOR_KILL_ROUNDS", "40"))
 SEED = int(os.environ.get("CCOL_KILL_SEED", "4711"))
 CHILDREN = 3  # crashes of one run
+KILLS = 6
+LINES, BLOCK = 20000, 3000  # a block is longer than a pipe holds when its shipper is killed in the middle of it
+WRITER = f"""import os, signal, sys
+for number in range({LINES}):
+    if number % {BLOCK} == 0: sys.stdin.readline()
+    print("line", number, "." * 40)
+sys.stdin.readline()
+os.kill(os.getpid(), signal.SIGABRT)
+"""
 
 
 def shipper_of(keeper_pid):
@@ -117,3 +127,62 @@ def test_a_shipper_killed_when_the_app_has_ended(tmp_path):
     crashes = list(harness.read_tree(data_dir / "crashes").values())
     assert [crash.raw_crash["CrashReason"].split()[0] for crash in crashes] == ["panic"]
     assert "the last word" in crashes[0].raw_crash["CrashReason"]
+
+
+def start_writer(data_dir, log_file):
+    return subprocess.Popen(
+        crashers.command(sys.executable, "-c", WRITER), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, env=crashers.environment(data_dir, {
+            "CRASHCOLLECT_LOG_FILE": log_file, "CRASHCOLLECT_REPORT_LOG": "2MiB", "CRASHCOLLECT_LOG_RING": "4MiB",
+            "CRASHCOLLECT_LINGER": "30s", "PYTHONUNBUFFERED": "1"}))
+
+
+def next_shipper(process, last):
+    harness.eventually(lambda: shipper_of(process.pid) not in (None, last), 30, "a shipper was started")
+    return shipper_of(process.pid)
+
+
+def test_case_21_a_shipper_killed_six_times(tmp_path):
+    """Each time while the app writes: its reader gets every line once and in order, and so do log file and report."""
+    data_dir, log_file = tmp_path / "data", tmp_path / "app.log"
+    process = start_writer(data_dir, log_file)
+    expected = [f"line {number} {'.' * 40}" for number in range(LINES)]
+    shipper, out = None, []
+    for block in range(LINES // BLOCK + 1):
+        process.stdin.write(b"go on\n")
+        process.stdin.flush()
+        end = min(LINES, len(out) + BLOCK)
+        if block < KILLS:
+            shipper = next_shipper(process, shipper)
+            out += [process.stdout.readline() for _ in range(BLOCK // 3)]
+            kill(shipper)
+        out += [process.stdout.readline() for _ in range(end - len(out))]
+    next_shipper(process, shipper)
+    rest, errors = process.communicate(b"end\n", timeout=120)
+    assert process.returncode == -signal.SIGABRT and rest == b"", errors.decode()
+    assert [line.decode().rstrip("\n") for line in out] == expected
+    # what a killed shipper had not remembered as written comes twice in the file
+    assert list(dict.fromkeys(log_file.read_text().splitlines())) == expected
+    crash, = harness.read_tree(data_dir / "crashes").values()
+    assert crash.raw_crash["CrashReason"].startswith("SIGABRT")
+    assert [line for line in crash.dumps["log"].decode().splitlines() if line.startswith("line ")] == expected
+
+
+def test_case_21_a_killed_keeper_leaves_the_app_alive_and_untraced(tmp_path):
+    """With its shipper, which has nothing to do with the app; what the next start tells is what test_kills_at_random sees."""
+    process = subprocess.Popen(
+        crashers.command("sh", "-c", "echo $$; read -r go; touch done; read -r go"), stdin=subprocess.PIPE, cwd=tmp_path,
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=crashers.environment(tmp_path / "data"))
+    app = int(process.stdout.readline())
+    status = pathlib.Path(f"/proc/{app}/status")
+    assert f"TracerPid:\t{process.pid}\n" in status.read_text()
+    next_shipper(process, None)
+    process.kill()
+    process.wait(20)
+    assert "TracerPid:\t0\n" in status.read_text()
+    process.stdin.write(b"go on\n")
+    process.stdin.flush()
+    harness.eventually((tmp_path / "done").exists, 20, "the app went on")
+    assert "State:\tS" in status.read_text()
+    process.stdin.close()
+    harness.eventually(lambda: not status.exists(), 20, "the app ended by itself")
