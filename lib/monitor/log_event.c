@@ -25,15 +25,36 @@ struct event_stream {
     uint64_t record_begin, record_end; /* in the stream */
 };
 
+/* The last record that was held back: it closes the count of all that were. */
+struct held_record {
+    bool any;
+    struct log_event event;
+    struct buffer logger, message;
+};
+
 struct log_events {
     struct log_event_options options;
     const struct log_line_reader *lines;
     log_event_fn on_event;
     void *user;
     struct flood_guard *guard;
-    uint64_t refused;
+    uint64_t refused, closing; /* closing: were held back, and became events after all */
+    uint64_t untold;           /* held back, and in no event's count yet */
+    struct held_record held;
     struct event_stream streams[STREAMS];
 };
+
+static void hold_record(struct log_events *events, const struct log_event *event)
+{
+    struct held_record *held = &events->held;
+    ccol__buffer_clear(&held->logger);
+    ccol__buffer_clear(&held->message);
+    ccol__buffer_text(&held->logger, event->logger);
+    ccol__buffer_text(&held->message, event->message);
+    held->event = *event;
+    held->any = true;
+    events->untold++;
+}
 
 static void close_record(struct event_stream *stream)
 {
@@ -45,8 +66,14 @@ static void close_record(struct event_stream *stream)
     event->message = stream->message.length ? stream->message.data : "";
     event->end = stream->piece.end;
     uint64_t kind = ccol__flood_kind(event->logger, event->message);
-    if (!ccol__flood_guard_pass(events->guard, kind, stream->piece.at_us, &event->suppressed)) return;
-    if (!events->on_event(events->user, event)) events->refused++;
+    if (!ccol__flood_guard_pass(events->guard, kind, stream->piece.at_us, &event->suppressed)) {
+        hold_record(events, event);
+    } else if (events->on_event(events->user, event)) {
+        events->untold -= event->suppressed;
+    } else {
+        events->refused++;
+        hold_record(events, event);
+    }
 }
 
 static void open_record(struct event_stream *stream, const struct log_line *line, const struct log_text *text)
@@ -149,6 +176,8 @@ int ccol__log_events_new(struct log_events **out, const struct log_event_options
     events->lines = lines;
     events->on_event = on_event;
     events->user = user;
+    ccol__buffer_init(&events->held.logger, LINE_MAX_BYTES * 3, NULL);
+    ccol__buffer_init(&events->held.message, EVENT_MESSAGE_MAX + LINE_MAX_BYTES * 6, NULL);
     events->guard = ccol__flood_guard_new(&options->each, &options->total);
     int code = events->guard ? 0 : -ENOMEM;
     for (size_t i = 0; !code && i < STREAMS; i++)
@@ -169,6 +198,8 @@ void ccol__log_events_free(struct log_events *events)
         ccol__buffer_fini(&stream->logger);
         ccol__buffer_fini(&stream->message);
     }
+    ccol__buffer_fini(&events->held.logger);
+    ccol__buffer_fini(&events->held.message);
     ccol__flood_guard_free(events->guard);
     free(events);
 }
@@ -199,6 +230,20 @@ void ccol__log_events_idle(struct log_events *events)
     }
 }
 
+void ccol__log_events_finish(struct log_events *events)
+{
+    struct held_record *held = &events->held;
+    ccol__log_events_idle(events);
+    if (!held->any || !events->untold) return;
+    held->any = false;
+    held->event.logger = held->logger.length ? held->logger.data : "";
+    held->event.message = held->message.length ? held->message.data : "";
+    held->event.suppressed = events->untold - 1; /* all but itself */
+    if (!events->on_event(events->user, &held->event)) return;
+    events->untold = 0;
+    events->closing++;
+}
+
 bool ccol__log_events_is_open(const struct log_events *events)
 {
     for (size_t i = 0; i < STREAMS; i++)
@@ -208,5 +253,5 @@ bool ccol__log_events_is_open(const struct log_events *events)
 
 uint64_t ccol__log_events_suppressed(const struct log_events *events)
 {
-    return ccol__flood_guard_suppressed(events->guard) + events->refused;
+    return ccol__flood_guard_suppressed(events->guard) + events->refused - events->closing;
 }

@@ -25,7 +25,7 @@ struct log_event {
     int64_t at_us;                /* the record's own time, else when it was read */
     uint64_t position, begin;     /* the ring's record that it begins in, and bytes of that before it */
     uint64_t end;                 /* position behind the record of the ring that it was complete with */
-    uint64_t suppressed;          /* of its kind, since the last one that was an event */
+    uint64_t suppressed;          /* of its kind, since the last event of it; the closing one: all that are untold */
 };
 
 /* What is handed over lives until it returns. false: it could not be taken now; it is counted as suppressed. */
@@ -47,6 +47,9 @@ int ccol__log_events_new(struct log_events **out, const struct log_event_options
 void ccol__log_events_feed(struct log_events *events, const struct log_piece *piece);
 /* Nothing came for a while, or nothing more will: what is open is complete. */
 void ccol__log_events_idle(struct log_events *events);
+/* Nothing more will come. If records were held back that no event has counted, the last of them becomes an event that
+ * does: so the events and what they count are all records. */
+void ccol__log_events_finish(struct log_events *events);
 /* Whether a record is open: then say so when nothing came for a while. */
 bool ccol__log_events_is_open(const struct log_events *events);
 /* Events that were held back so far. */

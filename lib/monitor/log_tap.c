@@ -138,7 +138,7 @@ void ccol__log_tap_finish(struct log_tap *tap)
 {
     if (!tap) return;
     ccol__log_tap_read(tap);
-    ccol__log_events_idle(tap->events);
+    ccol__log_events_finish(tap->events);
     if (tap->output) ccol__log_output_finish(tap->output);
     flush(tap);
     save_place(tap);

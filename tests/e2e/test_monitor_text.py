@@ -97,9 +97,10 @@ def test_a_flood_of_error_lines(tmp_path):
     done = run(tmp_path, *python(text), log_events="error", log_ring="8MiB", stderr="drop")
     assert done.returncode == 0
     reports = Reports(tmp_path).raw(ReportKind="log")
-    assert [raw["LogLevel"] for raw in reports] == ["error"] * 5
+    assert [raw["LogLevel"] for raw in reports] == ["error"] * 6
+    assert [raw["LogSuppressed"] for raw in reports if "LogSuppressed" in raw] == [str(lines - 6)], "the last tells it"
     told = re.search(r"(\d+) more error lines of the program became no reports", done.stderr)
-    assert int(told.group(1)) == lines - 5
+    assert int(told.group(1)) == lines - 6
 
 
 def test_a_logged_traceback_is_one_report(tmp_path):

@@ -136,6 +136,41 @@ static void a_flood_is_held_back_and_counted(void)
                         "error |request 1 of 'x' failed +998 @100000.0;");
 }
 
+static void the_end_of_a_flood_tells_the_count(void)
+{
+    struct seen seen;
+    start(&seen, LEVEL_ERROR);
+    for (int i = 0; i < 1000; i++) {
+        char line[64]; /* a kind of its own now and then, more of them than are told apart */
+        snprintf(line, sizeof line, i % 3 ? "ERROR request %d failed\n" : "ERROR kind %c%c\n", 'a' + i % 26,
+                 'a' + i / 26 % 26);
+        feed(&seen, RING_STDERR, line);
+    }
+    ccol__log_events_finish(seen.events);
+    ccol__log_events_finish(seen.events); /* says it once */
+    CHECK_INT(ccol__log_events_suppressed(seen.events), 1000 - 11);
+    size_t events = 0;
+    for (const char *at = seen.text.data; (at = strchr(at, ';')); at++)
+        events++;
+    CHECK_INT(events, 11);
+    CHECK(strstr(seen.text.data, " +989 @99900.0;"));
+    ccol__buffer_clear(&seen.text);
+    ccol__buffer_text(&seen.text, "");
+    check_events(&seen, "");
+}
+
+static void a_told_count_is_not_told_again(void)
+{
+    struct seen seen;
+    start(&seen, LEVEL_ERROR);
+    for (int i = 0; i < 12; i++) {
+        if (i == 10) seen.now_us += SECOND;
+        feed(&seen, RING_STDERR, "ERROR one\n");
+    }
+    ccol__log_events_finish(seen.events);
+    check_events(&seen, "error |one @0.0;error |one @100.0;error |one +7 @900.0;error |one +1 @1100.0;");
+}
+
 static void the_total_is_bounded_too(void)
 {
     struct seen seen;
@@ -213,6 +248,8 @@ int main(void)
     RUN(streams_are_told_apart);
     RUN(panics_are_left_to_their_own_reports);
     RUN(a_flood_is_held_back_and_counted);
+    RUN(the_end_of_a_flood_tells_the_count);
+    RUN(a_told_count_is_not_told_again);
     RUN(the_total_is_bounded_too);
     RUN(what_is_refused_is_counted);
     RUN(records_are_bounded);
