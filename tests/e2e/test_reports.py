@@ -339,3 +339,27 @@ def test_case_27_the_network_is_down_for_the_whole_run(compiler, data_dir, daemo
     crashes = harness.eventually(daemon.crashes, 20, "the crash has arrived")
     assert [one.raw_crash["CrashReason"] for one in crashes.values()] == ["SIGSEGV SEGV_MAPERR at 0x10"]
     assert not list((data_dir / "monitor").iterdir())
+
+
+def test_a_crash_loop_is_reported_with_pauses_and_a_count(compiler, data_dir):
+    """Of one kind: another crash of the same program is reported at once. No crash is neither reported nor counted."""
+    limits = {"CRASHCOLLECT_CRASH_LOOP": "3", "CRASHCOLLECT_CRASH_LOOP_PAUSE": "4s", "CRASHCOLLECT_SYMBOLS": "off"}
+    program, crashes, reports = compiler.c(), 8, []
+    script = f"for i in $(seq {crashes}); do {program} segv main; done; {program} abort main; exit 0"
+    assert crashers.run(data_dir, "bash", "-c", script, env=limits).status == 0
+
+    def loop_of(outcome):
+        found = [report.raw for report in outcome.reports if report.word == "SIGSEGV"]
+        return sorted(found, key=lambda raw: raw["submitted_timestamp"])
+
+    def is_over():
+        nonlocal crashes, reports
+        before = len(reports)
+        outcome = crashers.run(data_dir, program, "segv", "main", env=limits)
+        crashes, reports = crashes + 1, loop_of(outcome)
+        assert [report.word for report in outcome.reports].count("SIGABRT") == 1
+        return before and len(reports) > before and "CrashLoopSuppressed" in reports[-1]
+    harness.eventually(is_over, 60, "the pause is over")
+    assert all("CrashLoopSuppressed" not in raw for raw in reports[:3])
+    left_out = sum(int(raw.get("CrashLoopSuppressed", 0)) for raw in reports)
+    assert left_out > 0 and left_out + len(reports) == crashes, [raw.get("CrashLoopSuppressed") for raw in reports]
