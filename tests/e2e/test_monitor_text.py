@@ -199,14 +199,18 @@ def test_notes_are_in_the_report(tmp_path, mode):
     assert len(crashed) == 1 and any(frame.get("function") == "abort" for frame in crashed[0]["frames"])
 
 
+def victims(process):
+    children = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    return [int(child) for child in children if os.readlink(f"/proc/{child}/exe") == os.path.realpath(VICTIM)]
+
+
 @pytest.mark.parametrize("mode", ["ptrace", "attach"])
 def test_last_words_of_an_asynchronous_logger_outlive_a_kill(tmp_path, mode):
     """Sentry case A4: what was handed over is there though nothing of it was written."""
     process = subprocess.Popen(command(tmp_path, [VICTIM, "notes", "install"], mode=mode), stdout=subprocess.PIPE,
                                stderr=subprocess.DEVNULL, text=True, env=clean_environment())
     assert process.stdout.readline() == "ready\n"
-    victim, = [int(child) for child in pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-               if os.readlink(f"/proc/{child}/exe") == os.path.realpath(VICTIM)]
+    victim, = victims(process)
     os.kill(victim, signal.SIGKILL)
     assert process.wait(SECONDS) == -signal.SIGKILL
     raw, stack, log = Reports(tmp_path).only()
@@ -264,6 +268,32 @@ def test_a_debugger_works_in_mode_preload(tmp_path):
     text = "print([line.split()[1] for line in open('/proc/self/status') if line.startswith('TracerPid')][0])"
     assert run(tmp_path, *python(text), mode="preload").stdout == "0\n"
     assert run(tmp_path, *python(text), mode="ptrace").stdout != "0\n"
+
+
+def gdb_on(pid):
+    done = subprocess.run(["gdb", "-nx", "-batch", "-iex", "set debuginfod enabled off", "-ex", "thread apply all backtrace",
+                           "-p", str(pid)], capture_output=True, text=True, timeout=SECONDS, check=False)
+    return done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("mode", ["preload", "ptrace"])
+def test_case_23_a_debugger_attached_to_the_app(tmp_path, mode):
+    """In mode preload it gets in, and the crash after it has gone is reported; a traced program tells it who traces."""
+    process = subprocess.Popen(command(tmp_path, [VICTIM, "notes"], mode=mode), stdout=subprocess.PIPE,
+                               stderr=subprocess.DEVNULL, text=True, env=clean_environment())
+    assert process.stdout.readline() == "ready\n"
+    victim, = victims(process)
+    text = gdb_on(victim)
+    if mode == "preload":
+        assert "pause" in text and "main" in text, text
+    else:
+        assert "already traced by process" in text, text
+    os.kill(victim, signal.SIGSEGV)
+    assert process.wait(SECONDS) == -signal.SIGSEGV
+    raw, stack, _ = Reports(tmp_path).only()
+    assert raw["CrashReason"].startswith("SIGSEGV") and raw["CaptureMode"] == mode
+    crashed, = [thread for thread in stack["threads"] if thread.get("crashed")]
+    assert "main" in [frame.get("function") for frame in crashed["frames"]]
 
 
 def test_line_buffered_output_is_all_there(tmp_path):
