@@ -13,7 +13,9 @@ import time
 import jsonschema
 import pytest
 
+import crashers
 from harness import clean_environment, eventually, read_tree
+from monitor import memory_cgroup
 from sentry_parts import SCHEMA, SERVICES, Bugsink, Stub
 
 BUILD = pathlib.Path(os.environ["CCOL_BUILD_DIR"])
@@ -27,6 +29,11 @@ def stub():
     made = Stub()
     yield made
     made.close()
+
+
+@pytest.fixture(scope="module")
+def compiler(tmp_path_factory):
+    return crashers.Compiler(tmp_path_factory.mktemp("crashers"))
 
 
 def environment(folder, dsn, **more):
@@ -91,6 +98,49 @@ def test_a5_other_ends(stub, tmp_path):
     envelope, = eventually(lambda: crashes(stub))
     assert envelope.event["exception"]["values"][0]["type"] == "SIGKILL"
     assert all(head.get("attachment_type") != "event.minidump" for head, _ in envelope.attachments().values())
+
+
+def dump_is_plain(envelope):
+    """The minidump is there as a file: as event.minidump its own exception would stand in place of ours."""
+    head, dump = envelope.attachments()["upload_file_minidump.dmp"]
+    return dump.startswith(b"MDMP") and "attachment_type" not in head
+
+
+def test_a5_out_of_memory(stub, compiler, tmp_path):
+    """The kernel kills the program for its cgroup's limit: told from a SIGKILL, with the limit and the use."""
+    limit = 32 << 20
+    with memory_cgroup(limit) as cgroup:
+        if cgroup is None:
+            pytest.skip("no memory cgroup can be made here")
+        enter = f'echo $$ > {cgroup}/cgroup.procs && exec "$@"'
+        done = watch(tmp_path / "data", stub.dsn, "sh", "-c", enter, "sh", compiler.c(), "oom")
+        eventually(lambda: (cgroup / "cgroup.procs").read_text() == "", 20, "the cgroup is empty")
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    envelope, = eventually(lambda: crashes(stub))
+    event = envelope.event
+    if SCHEMA.exists():
+        jsonschema.validate(event, json.loads(SCHEMA.read_text()))
+    assert (event["exception"]["values"][0]["type"], event["level"]) == ("OOM", "fatal")
+    assert event["extra"]["OOMLimitBytes"] == str(limit)
+    assert abs(int(event["extra"]["OOMUsageBytes"]) - limit) < limit // 10  # the dying one may go a little beyond
+    assert dump_is_plain(envelope)
+
+
+def test_a6_a_panic_that_aborts(stub, compiler, tmp_path):
+    """Panic and signal are one event, with both."""
+    done = watch(tmp_path / "data", stub.dsn, compiler.rust("abort"), "main")
+    assert done.returncode == -signal.SIGABRT, done.stderr
+    envelope, = eventually(lambda: crashes(stub))
+    aborted, panic = envelope.event["exception"]["values"]
+    assert (aborted["type"], aborted["mechanism"]["meta"]["signal"]["number"]) == ("SIGABRT", signal.SIGABRT)
+    assert (panic["type"], panic["value"]) == ("panic", "main has panicked")
+    assert panic["mechanism"]["type"] == "panic" and not panic["mechanism"]["handled"]
+    where = panic["stacktrace"]["frames"][-1]
+    assert (where["filename"], where["lineno"]) == ("crasher.rs", 48)
+    assert any("crasher::main" in frame.get("function", "") for frame in aborted["stacktrace"]["frames"])
+    assert dump_is_plain(envelope)
+    assert watch(tmp_path / "data", stub.dsn, VICTIM, "exit").returncode == 0  # whatever was left is shipped by now
+    assert len(crashes(stub)) == 1
 
 
 def test_a6_an_uncaught_exception(stub, tmp_path):
