@@ -237,6 +237,19 @@ static const struct need {
     /* clang-format on */
 };
 
+/* What another program's variable says, such as AWS_CA_BUNDLE, is no mistake where nothing that was chosen takes it. */
+static bool is_idle(const struct check *check, enum setting_id id)
+{
+    const char *option = ccol__setting_table[id].option;
+    if (!check->settings->values[id].alias || id == SETTING_SENTRY_DSN) return false; /* it takes our own errors too */
+    for (size_t i = 0; i < sizeof needs / sizeof needs[0]; i++) {
+        size_t length = strlen(needs[i].choice);
+        if (strncmp(option, needs[i].choice, length) == 0 && option[length] == '-')
+            return !names_word(ccol__settings_value(check->settings, needs[i].chooser), needs[i].choice);
+    }
+    return false;
+}
+
 static void check_needs(struct check *check)
 {
     for (size_t i = 0; i < sizeof needs / sizeof needs[0]; i++) {
@@ -298,7 +311,7 @@ int ccol_settings_check(const ccol_settings *settings, void (*tell_one)(void *us
     }
     for (unsigned i = 0; i < SETTING_COUNT; i++) {
         const char *value = ccol__settings_value(settings, (enum setting_id)i);
-        if (!ccol__settings_has(settings, (enum setting_id)i)) continue;
+        if (!ccol__settings_has(settings, (enum setting_id)i) || is_idle(&check, (enum setting_id)i)) continue;
         if (value && !ccol__setting_is_off((enum setting_id)i, value)) check_value(&check, (enum setting_id)i, value);
     }
     check_needs(&check);

@@ -270,6 +270,42 @@ static void foreign_names(void)
     ccol_settings_free(settings);
 }
 
+/* A variable of another program counts only where a part that was chosen takes it; one of ours always does. */
+static void foreign_names_of_parts_not_chosen(void)
+{
+    static const char *const pairs[][5] = {
+        {"AWS_CA_BUNDLE", "storage", "fs,s3", "s3-bucket", "CRASHCOLLECT_S3_CA_FILE=/nonexistent/x"},
+        {"AWS_ENDPOINT_URL_S3", "storage", "s3", "s3-bucket", "CRASHCOLLECT_S3_ENDPOINT_URL=/nonexistent/x"},
+        {"CRASHPUBLISH_ENDPOINT_URL", "publish", "sqs", "sqs-queue", "CRASHCOLLECT_SQS_ENDPOINT_URL=/nonexistent/x"},
+        {"GOOGLE_APPLICATION_CREDENTIALS", "publish", "pubsub", "pubsub-topic",
+         "CRASHCOLLECT_PUBSUB_KEY_FILE=/nonexistent/x"},
+    };
+    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
+        char told[120];
+        snprintf(told, sizeof told, "%s (from %s): ", pairs[i][4], pairs[i][0]);
+        for (ccol_program program = CCOL_PROGRAM_COLLECTOR; program <= CCOL_PROGRAM_MONITOR; program++) {
+            ccol_settings *settings = new_settings();
+            ccol_settings_set_program(settings, program);
+            REQUIRE(setenv(pairs[i][0], "/nonexistent/x", 1) == 0);
+            CHECK_INT(ccol_settings_read_environment(settings, NULL), 0);
+            unsetenv(pairs[i][0]);
+            CHECK_INT(check_all(settings), 0);
+            CHECK_INT(ccol_settings_set(settings, pairs[i][3], "crashes", NULL), 0);
+            CHECK_INT(ccol_settings_set(settings, pairs[i][1], pairs[i][2], NULL), 0);
+            CHECK_INT(check_all(settings), 1);
+            CHECK(strstr(mistakes, told));
+            ccol_settings_free(settings);
+        }
+    }
+    ccol_settings *settings = new_settings();
+    CHECK_INT(ccol_settings_set(settings, "s3-ca-file", "/nonexistent/x", NULL), 0);
+    REQUIRE(setenv("SECRET_SENTRY_DSN", "nonsense", 1) == 0);
+    CHECK_INT(ccol_settings_read_environment(settings, NULL), 0);
+    unsetenv("SECRET_SENTRY_DSN");
+    CHECK_INT(check_all(settings), 2);
+    ccol_settings_free(settings);
+}
+
 static void unknown_variables(void)
 {
     ccol_settings *settings = new_settings();
@@ -373,6 +409,7 @@ int main(void)
     RUN(settings_must_fit_together);
     RUN(file_syntax);
     RUN(foreign_names);
+    RUN(foreign_names_of_parts_not_chosen);
     RUN(unknown_variables);
     RUN(options_beat_environment_beats_file);
     RUN(wrong_options);
