@@ -2,6 +2,8 @@
 """examples/pigeon: S3 events in, crash ids in RabbitMQ out; by stdin, posted, and from a queue."""
 import json
 import os
+import pathlib
+import re
 import signal
 import subprocess
 import uuid
@@ -86,6 +88,14 @@ def run(build_dir, rabbit, queues, text, **more):
     told = done.stderr.decode()
     assert not SANITIZER.search(told), told
     return done.returncode, told
+
+
+def test_manual_page_and_help_tell_every_variable(build_dir):
+    folder = pathlib.Path(__file__).parents[2] / "examples/pigeon"
+    read = set(re.findall(r'getenv\("(\w+)"\)', "".join(file.read_text() for file in folder.glob("*.c"))))
+    told = subprocess.run([os.path.join(build_dir, "examples", "pigeon"), "--help"], capture_output=True, text=True, check=True)
+    assert set(re.findall(r"^  (\w+)  ", told.stdout, re.M)) == read
+    assert set(re.findall(r"^\.It Ev (\w+)$", (folder / "pigeon.1").read_text(), re.M)) == read
 
 
 def test_only_raw_crashes_that_were_accepted(build_dir, rabbit, queue):
