@@ -11,6 +11,7 @@ import jsonschema
 import pytest
 
 from harness import MINIDUMP, Daemon, eventually, request_bytes
+from radosgw import Radosgw
 from sentry_parts import KEY, SCHEMA, Stub
 
 FAST = {"CRASHCOLLECT_RETRY_FIRST": "5ms", "CRASHCOLLECT_RETRY_MAX": "20ms", "CRASHCOLLECT_DRAIN_TIMEOUT": "200ms"}
@@ -92,6 +93,20 @@ def test_a12_port_in_use(tmp_path, stub):
 def test_a12_bad_storage(tmp_path, stub):
     (tmp_path / "file").write_text("")
     assert "file" in failed_start(tmp_path, stub, CRASHCOLLECT_FS_ROOT=tmp_path / "file")
+
+
+def test_a12_bad_bucket(tmp_path, stub, other):
+    """An S3 server that has no such bucket, or other keys: one event, without a secret."""
+    gateway = Radosgw(tmp_path / "radosgw")
+    try:
+        text = failed_start(tmp_path, stub, **gateway.variables("no-such-bucket"))
+        assert "no-such-bucket" in text and "NoSuchBucket" in text
+        text = failed_start(tmp_path, other, **gateway.variables("crashes", AWS_SECRET_ACCESS_KEY="wrong/secret+key"))
+        assert "SignatureDoesNotMatch" in text
+    finally:
+        gateway.stop()
+    sent = json.dumps([one.event for one in stub.envelopes + other.envelopes])
+    assert not any(secret in sent for secret in (gateway.secret, "wrong/secret+key", KEY))
 
 
 def test_a12_bad_config(tmp_path, stub):
