@@ -102,6 +102,7 @@ int ccol_settings_watch(ccol_settings *settings, char *const *argv, int *wait_st
     struct keeper_options options;
     struct keeper *keeper = NULL;
     struct buffer about;
+    *wait_status = -1;
     fill_options(settings, argv, &options);
     ccol__buffer_init(&about, ABOUT_MOST, NULL);
     write_about(settings, argv, &about);

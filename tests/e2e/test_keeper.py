@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 from harness import eventually
-from monitor import VICTIM, VICTIM_STATIC, built_with, keep, need, start
+from monitor import VICTIM, VICTIM_STATIC, built_with, keep, need, run, start
 from snapshot import (CRASHED, FATAL_SIGNAL, KILLED, MAIN_PROCESS, PTRACE, SECCOMP, WAIT, WAITED, folders)
 
 WORKERS = [f"worker-{i}" for i in range(1, 7)]
@@ -216,3 +216,12 @@ def test_later_deaths_are_counted_when_nobody_ships(tmp_path):
     ended = keep(tmp_path, "sh", "-c", script, waiting=2)
     state = ended.folder.state
     assert len(ended.folder.snapshots) == 2 and state["snapshots"] == 2 and state["snapshots_cut"] == 2
+
+
+def test_without_a_data_folder_the_program_runs_unwatched(tmp_path):
+    (tmp_path / "data").write_text("")
+    program = ["--", "sh", "-c", "echo ran; exit 3"]
+    done = run(tmp_path, *program)
+    assert (done.returncode, done.stdout) == (3, b"ran\n") and b"sh is run unwatched" in done.stderr
+    done = run(tmp_path, "--on-trouble", "refuse", *program)
+    assert (done.returncode, done.stdout) == (125, b"") and b"sh is not started" in done.stderr
