@@ -70,9 +70,10 @@ CCOL_API uint64_t ccol_settings_stop(ccol_settings *settings, ccol_collector *co
                                      ccol_server *server);
 /* Runs a program (argv, NULL-terminated) and watches it as crashcollect-run does: this process becomes its keeper, with
  * a shipper beside it, until the program has ended; *wait_status is what waitpid said of it. For a process without
- * other threads; afterwards all signals are blocked. On an error *wait_status is that of a shell where the program
- * could not be executed (127 << 8: there is none, else 126 << 8), and -1 where it was not even tried, as nothing can be
- * watched here. */
+ * other threads; afterwards all signals are blocked. The variables of secret settings (CRASHCOLLECT_SENTRY_DSN and the
+ * like) are taken out of this process's environment first, so the program does not get them. On an error *wait_status
+ * is that of a shell where the program could not be executed (127 << 8: there is none, else 126 << 8), and -1 where it
+ * was not even tried, as nothing can be watched here. */
 CCOL_API int ccol_settings_watch(ccol_settings *settings, char *const *argv, int *wait_status, ccol_error *err);
 /* Tries on this machine what ccol_settings_watch needs, and tells each result in one line. Returns how many ways there
  * are to catch a crash; 0: nothing can be watched. For a process without other threads. */

@@ -9,6 +9,7 @@
 #include "settings/values.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -96,6 +97,15 @@ static void fill_options(const ccol_settings *settings, char *const *argv, struc
     if (options->oom_points == 0) options->oom_points = -1;
 }
 
+/* What opens a storage is not the program's, which may tell its environment to anybody. */
+static void keep_secrets(const ccol_settings *settings)
+{
+    for (int id = 0; id < SETTING_COUNT; id++) {
+        const struct setting *setting = &ccol__setting_table[id];
+        if (setting->secret && ccol__settings_has(settings, (enum setting_id)id)) unsetenv(setting->variable);
+    }
+}
+
 int ccol_settings_watch(ccol_settings *settings, char *const *argv, int *wait_status, ccol_error *err)
 {
     if (!settings || !argv || !argv[0] || !wait_status) return ccol_fail(err, -EINVAL, "ccol_settings_watch");
@@ -103,6 +113,7 @@ int ccol_settings_watch(ccol_settings *settings, char *const *argv, int *wait_st
     struct keeper *keeper = NULL;
     struct buffer about;
     *wait_status = -1;
+    keep_secrets(settings);
     fill_options(settings, argv, &options);
     ccol__buffer_init(&about, ABOUT_MOST, NULL);
     write_about(settings, argv, &about);
