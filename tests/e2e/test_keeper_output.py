@@ -63,7 +63,8 @@ def test_case_20_a_reader_that_stands_still_does_not_stop_the_app(tmp_path):
 def test_case_20_nothing_is_lost_where_it_may_block(tmp_path):
     data = tmp_path / "data"
     with start(data, VICTIM, "flood", MEGABYTES, stderr=BLOCK) as process:
-        folder = eventually(lambda: next(iter(folders(data)), None))
+        folder = eventually(lambda: next((found for found in folders(data) for log in found.path.glob("log")
+                                          if log.stat().st_size), None))
         # pipe, buffer and pipe are full: the app waits
         seen = [0]
 
