@@ -145,7 +145,11 @@ static void executed(struct keeper *keeper, struct traced_thread *thread)
     process->facts->modules.count = process->facts->modules.cut = 0;
     ccol__facts_read(process->facts, process->pid, keeper->scratch);
     if (process->is_main) ccol__oom_watch(&keeper->oom, process->facts->cgroup);
-    schedule(keeper, process, ccol__clock_monotonic_ms());
+    uint64_t now_ms = ccol__clock_monotonic_ms();
+    schedule(keeper, process, now_ms);
+    /* what the fork costs is paid before the app's first instruction: one that fills its cgroup at once would stop the
+     * keeper in the middle of it, and be gone before its stacks are read */
+    if (keeper->shipper.starts == 0) ccol__shipper_process_start(keeper, now_ms);
     ccol__tracee_continue(thread->tid, 0);
 }
 
