@@ -12,6 +12,7 @@ import botocore.config
 
 SCRIPT = pathlib.Path(__file__).resolve().parent.parent / "services" / "radosgw.sh"
 START_SECONDS = 300  # with the installation of packages on a fresh machine
+DELETE_AT_ONCE = 1000  # S3's bound
 RAW_CRASH = re.compile(r"v2/raw_crash/([0-9a-f]{3})/(\d{8})/([0-9a-f-]{36})|v1/raw_crash/(\d{8})/([0-9a-f-]{36})")
 
 
@@ -68,6 +69,14 @@ class Radosgw:
 
     def get(self, bucket, key):
         return self.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+
+    def empty(self, bucket):
+        """Every object is deleted."""
+        keys = self.keys(bucket)
+        for first in range(0, len(keys), DELETE_AT_ONCE):
+            objects = [{"Key": key} for key in keys[first:first + DELETE_AT_ONCE]]
+            answer = self.s3.delete_objects(Bucket=bucket, Delete={"Objects": objects, "Quiet": True})
+            assert not answer.get("Errors"), answer["Errors"][:3]
 
     def crash_ids(self, bucket):
         """Of all raw crashes, each as often as there is one."""

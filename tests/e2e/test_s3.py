@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """crashcollectd with an S3 server that checks signatures (Ceph's radosgw): what is stored, what is refused at the start
-and with which words, and bad days of the server under load. CCOL_S3_CRASHES tells how many crashes (default 200)."""
+and with which words, and bad days of the server under load. CCOL_S3_CRASHES tells how many crashes (default 200), CCOL_S3_OUTAGE how many
+seconds a server hangs or a bucket is gone (default 3)."""
 import concurrent.futures
 import hashlib
 import http.client
@@ -22,7 +23,7 @@ CLIENTS = 8
 SETTLE_SECONDS = 120
 PACE_SECONDS = 0.03  # between two crashes of a client, so that what an outage leaves behind is no heap
 OUTAGE_CRASHES = 60
-FREEZE_SECONDS = float(os.environ.get("CCOL_S3_OUTAGE", "3"))
+OUTAGE_SECONDS = float(os.environ.get("CCOL_S3_OUTAGE", "3"))
 ODD_KEYS = ["plain", "with space", "a+b", "a&b=c", "a#b", "a?b", "100%", "%41", "q\"uo'te", "uml\u00e4ut", "\u4e2d\u6587",
             "a//b", "./a", "a/../b", "..", "a/./b", "(x)!*~", "tab\tkey", "back\\slash", ";:@$,[]{}|^`<>"]
 
@@ -48,7 +49,8 @@ def bucket(server, request):
     """A bucket of its own for a test, on the server that it uses."""
     name = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower()).strip("-")[:40] + f"-{random.randrange(1 << 32):08x}"
     server.s3.create_bucket(Bucket=name)
-    return name
+    yield name
+    server.empty(name)  # or a long run fills the server, which then takes no more
 
 
 @pytest.fixture(autouse=True)
@@ -71,9 +73,15 @@ class Client(threading.Thread):
         super().__init__()
         self.daemon_process, self.count, self.rng, self.pace = daemon, count, random.Random(seed), pace
         self.stop_asked = threading.Event()
-        self.crashes, self.refused = {}, []  # crash id -> files; answers that are no receipt
+        self.crashes, self.refused = {}, []  # crash id -> files; answers that are no receipt, and what ended it
 
     def run(self):
+        try:
+            self.post()
+        except (OSError, http.client.HTTPException) as error:
+            self.refused.append(error)
+
+    def post(self):
         connection = http.client.HTTPConnection(self.daemon_process.host, self.daemon_process.port, timeout=60)
         while not self.stop_asked.is_set() and (self.count is None or len(self.crashes) < self.count):
             files = {"upload_file_minidump": self.rng.randbytes(self.rng.choice((0, 1, 3000, 20000, 400000)))}
@@ -110,7 +118,14 @@ def crowd(daemon, total):
 
 
 def all_saved(daemon):
-    return eventually(lambda: daemon.metrics()["crashcollect_save_queue_size"] == 0, SETTLE_SECONDS, "an empty queue")
+    """Waits as long as the queue gets shorter: how long that takes hangs on its length and on who else is at work."""
+    def size():
+        return daemon.metrics()["crashcollect_save_queue_size"]
+
+    left = size()
+    while left:
+        bound = left
+        left = eventually(lambda: (now := size()) < bound and (now,), SETTLE_SECONDS, f"less than {bound} in the queue")[0]
 
 
 def check_bucket(server, bucket, crashes, layout="v2"):
@@ -246,8 +261,13 @@ class Outage:
 
     def more(self, count):
         """Waits until so many more crashes were accepted."""
-        before = sum(len(client.crashes) for client in self.clients)
-        eventually(lambda: sum(len(client.crashes) for client in self.clients) >= before + count, 60)
+        wanted = self.accepted() + count
+        eventually(lambda: self.accepted() >= wanted, 60, f"{count} more crashes")
+
+    def last(self):
+        """Lets the outage last, with no fewer crashes than make it one."""
+        self.more(OUTAGE_CRASHES)
+        threading.Event().wait(OUTAGE_SECONDS)
 
     def __exit__(self, *_):
         for client in self.clients:
@@ -255,12 +275,14 @@ class Outage:
         for client in self.clients:
             client.join()
 
-    def crashes(self):
-        found = {}
+    def accepted(self):
         for client in self.clients:
             assert not client.refused, client.refused[:3]
-            found.update(client.crashes)
-        return found
+        return sum(len(client.crashes) for client in self.clients)
+
+    def crashes(self):
+        assert self.accepted()
+        return {crash_id: files for client in self.clients for crash_id, files in client.crashes.items()}
 
 
 def outage_daemon(server, bucket, daemon_factory, **more):
@@ -292,7 +314,7 @@ def test_a_bucket_that_is_gone_for_a_while(server, bucket, daemon_factory):
             "Statement": [{"Effect": "Deny", "Principal": "*", "Action": ["s3:PutObject", "s3:ListBucket"],
                            "Resource": [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"]}]}))
         heartbeat_is(daemon, 503)
-        outage.more(OUTAGE_CRASHES)
+        outage.last()
         server.s3.delete_bucket_policy(Bucket=bucket)
         outage.more(OUTAGE_CRASHES // 4)
     assert len(outage.crashes()) > len(outage_began)
@@ -307,7 +329,7 @@ def test_a_bucket_that_was_deleted_and_made_again(server, bucket, daemon_factory
     heartbeat_is(daemon, 503)
     assert any("NoSuchBucket" in text or "no such bucket" in text for text in daemon.heartbeat_errors()[1])
     with Outage(daemon) as outage:
-        outage.more(OUTAGE_CRASHES)
+        outage.last()
         server.s3.create_bucket(Bucket=bucket)
         outage.more(OUTAGE_CRASHES // 4)
     check_after_outage(server, bucket, daemon, outage)
@@ -319,8 +341,7 @@ def test_a_server_that_hangs(server, bucket, daemon_factory):
         with Outage(daemon) as outage:
             server.freeze()
             heartbeat_is(daemon, 503)
-            outage.more(OUTAGE_CRASHES)
-            threading.Event().wait(FREEZE_SECONDS)
+            outage.last()
             server.thaw()
             outage.more(OUTAGE_CRASHES // 4)
     finally:
