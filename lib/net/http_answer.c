@@ -20,7 +20,8 @@ int ccol__http_answer_fail(const struct http_response *response, int code, const
     return code;
 }
 
-bool ccol__http_may_come_back(int code)
+int ccol__http_verified(int code, int status)
 {
-    return code == -ETIMEDOUT || code == -ECONNREFUSED || code == -ECONNRESET || code == -EHOSTUNREACH;
+    bool unreached = code == -ETIMEDOUT || code == -ECONNREFUSED || code == -ECONNRESET || code == -EHOSTUNREACH;
+    return unreached || status >= 500 || status == 429 ? 0 : code;
 }

@@ -9,7 +9,8 @@
  * message, else the first line of the body; cleaned and cut. */
 int ccol__http_answer_fail(const struct http_response *response, int code, const char *who, const char *message,
                            const char *cure, ccol_error *err);
-/* Whether a failure to get an answer may pass by itself: nobody was reached, or no longer. */
-bool ccol__http_may_come_back(int code);
+/* What a start makes of code: 0 where nobody was reached, or where a server answered (status; 0: none did) that it is
+ * down or busy, as that may pass by itself and keeps nobody from starting; else code. */
+int ccol__http_verified(int code, int status);
 
 #endif

@@ -98,7 +98,7 @@ static int verify(void *self, ccol_error *err)
         else
             keep(amqp, link);
     }
-    return ccol__http_may_come_back(code) ? 0 : code;
+    return ccol__http_verified(code, 0);
 }
 
 /* Also sends the heartbeats of all that are idle: each is taken once, the one that waited longest first. */

@@ -131,7 +131,7 @@ static int verify(void *self, ccol_error *err)
 {
     int status;
     int code = send_message(self, PUBLISH_TEST_MESSAGE, &status, err);
-    return ccol__http_may_come_back(code) || status >= 500 || status == 429 ? 0 : code;
+    return ccol__http_verified(code, status);
 }
 
 static void destroy(void *self)
