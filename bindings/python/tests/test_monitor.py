@@ -55,7 +55,7 @@ os.kill(os.getpid(), signal.SIGSEGV)
 
 
 def test_monitor(run_program, tmp_path):
-    done = run_program(WATCH, APP, LD_PRELOAD="")
+    done = run_program(WATCH, APP)
     assert done.stdout.splitlines()[-1] == "-11", done.stdout + done.stderr
     crash = next(iter((tmp_path / "data").glob("**/raw_crash/*.json")))
     raw = json.loads(crash.read_text())
@@ -63,7 +63,7 @@ def test_monitor(run_program, tmp_path):
 
 
 def test_monitor_passes_the_status_on(run_program):
-    assert run_program(WATCH, "raise SystemExit(7)", LD_PRELOAD="").stdout == "7\n"
+    assert run_program(WATCH, "raise SystemExit(7)").stdout == "7\n"
 
 
 WATCHED = """
@@ -77,7 +77,7 @@ WATCHED = """
 
 
 def test_watched(run_program):
-    done = run_program(WATCHED, "import os; os.kill(os.getpid(), 11)", LD_PRELOAD="")
+    done = run_program(WATCHED, "import os; os.kill(os.getpid(), 11)")
     assert done.stdout == "11\n1\n", done.stdout + done.stderr
 
 
@@ -88,5 +88,5 @@ def test_unwatched(run_program):
 
 
 def test_self_test(run_program):
-    done = run_program("import crashcollect\nprint(len(crashcollect.Monitor().self_test()))\n", LD_PRELOAD="")
+    done = run_program("import crashcollect\nprint(len(crashcollect.Monitor().self_test()))\n")
     assert int(done.stdout) >= 3, done.stderr
