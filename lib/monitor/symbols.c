@@ -122,12 +122,16 @@ static void set_call_site(struct symbols *symbols, struct frame *frame, Dwarf_Di
         frame->file = keep(symbols, dwarf_filesrc(files, index, NULL, NULL));
 }
 
-static void set_line(struct symbols *symbols, struct frame *frame, Dwfl_Module *module, Dwarf_Addr address)
+/* The address is that of the file. The unit's own table of lines is asked, since what clang builds has no index over
+ * the units for a module's to be found by. */
+static void set_line(struct symbols *symbols, struct frame *frame, Dwarf_Die *unit, Dwarf_Addr address)
 {
     int line = 0, column = 0;
-    Dwfl_Line *found = dwfl_module_getsrc(module, address);
-    const char *file = found ? dwfl_lineinfo(found, NULL, &line, &column, NULL, NULL) : NULL;
+    Dwarf_Line *found = unit ? dwarf_getsrc_die(unit, address) : NULL;
+    const char *file = found ? dwarf_linesrc(found, NULL, NULL) : NULL;
     if (!file) return;
+    dwarf_lineno(found, &line);
+    dwarf_linecol(found, &column);
     frame->file = keep(symbols, file);
     frame->line = line > 0 ? (unsigned)line : 0;
     frame->column = column > 0 ? (unsigned)column : 0;
@@ -145,11 +149,11 @@ static const char *symbol_of(struct symbols *symbols, Dwfl_Module *module, Dwarf
 
 /* Fills frames[0..count), innermost first. */
 static void fill(struct symbols *symbols, struct known *known, struct scopes *scopes, Dwfl_Module *module,
-                 Dwarf_Die *unit)
+                 Dwarf_Die *unit, Dwarf_Addr bias)
 {
     struct arena *arena = &symbols->unwinding->out->arena;
     struct frame shared = known->frames[0];
-    set_line(symbols, &shared, module, known->address - known->is_caller);
+    set_line(symbols, &shared, unit, known->address - known->is_caller - bias);
     for (size_t i = 0; i < known->count; i++) {
         struct frame *frame = &known->frames[i];
         *frame = shared;
@@ -179,7 +183,7 @@ static void look_up(struct symbols *symbols, struct known *known)
         known->frames = frames;
         known->count = scopes.count;
     }
-    fill(symbols, known, &scopes, module, unit);
+    fill(symbols, known, &scopes, module, unit, bias);
 }
 
 const struct frame *ccol__symbols_find(struct symbols *symbols, const struct frame *frame, bool is_caller,
