@@ -83,7 +83,10 @@ static void copy_stack(const struct taking *taking, pid_t tid, uint64_t sp, size
         address = up ? ((sp + up) & ~(uint64_t)(PAGE - 1)) : sp & ~UINT64_C(7);
         got = ccol__tracee_read(taking->process->pid, address, into, most);
     }
-    if (got) keep_memory(taking, (uint32_t)tid, address, into, got);
+    if (got)
+        keep_memory(taking, (uint32_t)tid, address, into, got);
+    else
+        ccol__build_error(taking->build, "thread %d: its stack cannot be read: %s", (int)tid, ccol_strerror(-errno));
 }
 
 static void copy_code(const struct taking *taking, uint64_t pc)
