@@ -29,7 +29,10 @@ int main(int argc, char **argv)
     ccol_error err = {0};
     ccol_storage *storage = NULL;
     ccol_death death = {.size = sizeof death};
-    if (argc < 3) return fprintf(stderr, "usage: supervisor DATA_DIR PROGRAM [ARGUMENT]...\n") < 0;
+    if (argc < 3) {
+        fprintf(stderr, "usage: supervisor DATA_DIR PROGRAM [ARGUMENT]...\n");
+        return 2;
+    }
     char *root = malloc(4096);
     if (!root) return 1;
     snprintf(root, 4096, "%s/crashes", argv[1]);

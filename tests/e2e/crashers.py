@@ -119,8 +119,8 @@ class Outcome:
 
 
 def command(*arguments, options=()):
-    binary = os.environ.get("CRASHCOLLECT_RUN")
-    assert binary, "set CRASHCOLLECT_RUN to the crashcollect-run to test"
+    binary = os.environ.get("CCOL_WATCHER")
+    assert binary, "set CCOL_WATCHER to the crashcollect-run to test"
     return [os.path.abspath(binary), *map(str, options), "--", *map(str, arguments)]
 
 

@@ -12,7 +12,7 @@ from snapshot import folders
 
 BUILD = pathlib.Path(os.environ.get("CCOL_BUILD_DIR", "build"))
 HERE = pathlib.Path(__file__).resolve().parent
-RUN = os.environ.get("CRASHCOLLECT_RUN", str(BUILD / "examples/crashcollect-run"))
+RUN = os.environ.get("CCOL_WATCHER", str(BUILD / "examples/crashcollect-run"))
 ALONE = str(BUILD / "tests/keeper_alone")
 VICTIM = str(BUILD / "tests/victim")
 VICTIM_STATIC = str(BUILD / "tests/victim_static")

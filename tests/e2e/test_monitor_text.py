@@ -15,7 +15,7 @@ import pytest
 from harness import clean_environment, eventually, read_tree
 
 BUILD = pathlib.Path(os.environ["CCOL_BUILD_DIR"])
-RUN = os.environ["CRASHCOLLECT_RUN"]
+RUN = os.environ["CCOL_WATCHER"]
 VICTIM = str(BUILD / "tests/capture_victim")
 PRELOAD = str(BUILD / "lib/libcrashcollect-preload.so")
 SECONDS = 60

@@ -12,7 +12,7 @@ import pytest
 from harness import clean_environment, read_tree
 
 BUILD = pathlib.Path(os.environ["CCOL_BUILD_DIR"])
-RUN = os.environ["CRASHCOLLECT_RUN"]
+RUN = os.environ["CCOL_WATCHER"]
 LIBRARY = BUILD / "tests/crash_kinds.so"
 PYTHON = "/usr/bin/python3"
 SECONDS = 60

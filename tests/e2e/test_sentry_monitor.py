@@ -20,7 +20,7 @@ from sentry_parts import KEY, SCHEMA, SERVICES, Bugsink, Stub
 
 BUILD = pathlib.Path(os.environ["CCOL_BUILD_DIR"])
 VICTIM = BUILD / "tests/sentry_victim"
-RUN = os.environ["CRASHCOLLECT_RUN"]
+RUN = os.environ["CCOL_WATCHER"]
 CRASHES = int(os.environ.get("CCOL_SENTRY_CRASHES", "10"))
 
 

@@ -17,6 +17,8 @@ RUN_SECONDS = 20
 PRINTED_ID = re.compile(r"^CrashID=([0-9a-f-]{36})$", re.MULTILINE)
 PRINTED_CRASHES = {"minimal": 1, "custom_storage": 1, "own_event_loop": 3}
 PRINTED_DUMP = b"MDMP and so on"
+ARGUMENTS = {"supervisor": ["data", "sh", "-c", "kill -SEGV $$"]}
+SUPERVISED_STARTS = 3
 
 
 class Example(Server):
@@ -39,8 +41,8 @@ class Example(Server):
 
 
 def run_example(program, folder, env=None):
-    example = Example([program], folder, env)
     name = pathlib.Path(program).name
+    example = Example([program, *ARGUMENTS.get(name, [])], folder, env)
     try:
         example.launch()
         if example.listens():
@@ -52,6 +54,9 @@ def run_example(program, folder, env=None):
                        "all crashes are saved")
             example.stop()
             check_tree(folder, posted, MINIDUMP)
+        elif name == "supervisor":
+            assert example.wait(RUN_SECONDS) == 2, example.log_text()
+            check_supervised(folder)
         else:
             assert example.wait(RUN_SECONDS) == 0, example.log_text()
             printed = set(PRINTED_ID.findall(example.log_text()))
@@ -99,6 +104,13 @@ def check_tree(folder, ids, dump):
     for crash_id in ids:
         tree[crash_id].check_whole()
         assert tree[crash_id].dumps == {"upload_file_minidump": dump}
+
+
+def check_supervised(folder):
+    """Each start of the program crashed and left a report."""
+    raw_crashes = [json.loads(file.read_text()) for file in folder.glob("data/crashes/*/raw_crash/[!.]*")]
+    assert [raw["ProductName"] for raw in raw_crashes] == ["Supervised"] * SUPERVISED_STARTS
+    assert all(raw["CrashReason"].startswith("SIGSEGV") for raw in raw_crashes)
 
 
 def check_printed(name, folder, ids):
