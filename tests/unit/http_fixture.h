@@ -153,10 +153,9 @@ static inline void *http_fixture_accept(void *user)
     for (int fd; (fd = accept(server->fd, NULL, NULL)) >= 0;) {
         REQUIRE(server->connections < HTTP_FIXTURE_CONNECTIONS);
         struct http_fixture_connection *connection = malloc(sizeof *connection);
-        *connection = (struct http_fixture_connection){server, server->connections};
+        *connection = (struct http_fixture_connection){server, server->connections++};
         server->fds[connection->number] = fd;
         REQUIRE(pthread_create(&server->threads[connection->number], NULL, http_fixture_serve, connection) == 0);
-        server->connections++;
     }
     return NULL;
 }

@@ -37,6 +37,7 @@ __attribute__((noinline)) static void calls_nowhere(void)
     deep++;
 }
 
+#ifdef CCOL_HAVE_LIBDW
 static const struct frame *find(const struct thread_frames *thread, const char *function)
 {
     for (size_t i = 0; i < thread->count; i++) {
@@ -44,6 +45,7 @@ static const struct frame *find(const struct thread_frames *thread, const char *
     }
     return NULL;
 }
+#endif
 
 static void check_crash(const struct unwind_options *options, void (*crash)(void),
                         void (*check)(const struct stack_traces *))
