@@ -4,10 +4,11 @@ import contextlib
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import uuid
 
-from harness import clean_environment
+from harness import clean_environment, eventually
 from snapshot import folders
 
 BUILD = pathlib.Path(os.environ.get("CCOL_BUILD_DIR", "build"))
@@ -96,4 +97,14 @@ def memory_cgroup(limit):
     try:
         yield group
     finally:
+        eventually(lambda: is_emptied(group), 20, "the cgroup is empty")
         group.rmdir()
+
+
+def is_emptied(group):
+    """Kills what is left in a cgroup; True when nothing was."""
+    left = (group / "cgroup.procs").read_text().split()
+    for pid in left:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(pid), signal.SIGKILL)
+    return not left
