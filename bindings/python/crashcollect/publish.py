@@ -4,8 +4,9 @@ from ctypes import byref
 from typing import Any, Optional
 
 from . import _abi
+from ._classes import asking, reference
 from ._load import lib
-from ._objects import Shared, entry, held, hold, inside, let_go, made_by
+from ._objects import Shared, entry, held, inside, made_by
 from ._options import filled
 from .errors import call, fill, text_of
 from .storage import Path
@@ -33,17 +34,7 @@ class Publisher:
 
     def _new_reference(self) -> int:
         """A C publisher that calls this object's methods; the caller unrefs it."""
-        kind = type(self)
-        ops = filled(_abi.PublisherOps, name=self.name or kind.__name__, publish=_publish, destroy=_destroy)
-        for method, entry in (("verify", _verify), ("check", _check)):
-            if getattr(kind, method) is not getattr(Publisher, method):
-                setattr(ops, method, entry)
-        number = hold(self)
-        try:
-            return made_by(lib.ccol_publisher_new, byref(ops), number)
-        except BaseException:
-            let_go(number)
-            raise
+        return reference(self, Publisher, lib.ccol_publisher_new, _abi.PublisherOps, _OPTIONAL, publish=_publish)
 
 
 @entry(_abi.PublishFn)
@@ -56,33 +47,7 @@ def _publish(number: int, crash_id: bytes, error: Any) -> int:
         return fill(error, raised)
 
 
-@entry(_abi.AskFn)
-def _verify(number: int, error: Any) -> int:
-    try:
-        with inside():
-            held(number).verify()
-        return 0
-    except BaseException as raised:
-        return fill(error, raised)
-
-
-@entry(_abi.AskFn)
-def _check(number: int, error: Any) -> int:
-    try:
-        with inside():
-            held(number).check()
-        return 0
-    except BaseException as raised:
-        return fill(error, raised)
-
-
-@entry(_abi.DestroyFn)
-def _destroy(number: int) -> None:
-    try:
-        with inside():
-            let_go(number).destroy()
-    except BaseException as raised:
-        fill(None, raised)
+_OPTIONAL = {"verify": asking("verify"), "check": asking("check")}
 
 
 class BuiltInPublisher(Shared, Publisher):

@@ -8,6 +8,7 @@ from ctypes import byref, c_void_p
 from typing import Any, List, Optional, Union
 
 from . import _abi
+from ._classes import asking, reference
 from ._load import lib
 from ._objects import Shared, entry, held, hold, inside, let_go, made, made_by
 from ._options import filled
@@ -54,17 +55,7 @@ class Storage:
 
     def _new_reference(self) -> int:
         """A C storage that calls this object's methods; the caller unrefs it."""
-        kind = type(self)
-        ops = filled(_abi.StorageOps, name=self.name or kind.__name__, save=_save, destroy=_destroy)
-        for method, entry in _OPTIONAL.items():
-            if getattr(kind, method) is not getattr(Storage, method):
-                setattr(ops, method, entry)
-        number = hold(self)
-        try:
-            return made_by(lib.ccol_storage_new, byref(ops), number)
-        except BaseException:
-            let_go(number)
-            raise
+        return reference(self, Storage, lib.ccol_storage_new, _abi.StorageOps, _OPTIONAL, save=_save)
 
 
 @entry(_abi.SaveFn)
@@ -75,17 +66,6 @@ def _save(number: int, report: int, error: Any) -> int:
         return 0
     except BaseException as raised:
         return fill(error, raised)
-
-
-def _asking(method: str) -> Any:
-    def ask(number: int, error: Any) -> int:
-        try:
-            with inside():
-                getattr(held(number), method)()
-            return 0
-        except BaseException as raised:
-            return fill(error, raised)
-    return entry(_abi.AskFn)(ask)
 
 
 @entry(_abi.LoadFn)
@@ -114,16 +94,7 @@ def _list(number: int, each: Any, user: int, error: Any) -> int:
         return fill(error, raised)
 
 
-@entry(_abi.DestroyFn)
-def _destroy(number: int) -> None:
-    try:
-        with inside():
-            let_go(number).destroy()
-    except BaseException as raised:
-        fill(None, raised)
-
-
-_OPTIONAL = {"sync": _asking("sync"), "verify": _asking("verify"), "check": _asking("check"), "load": _load,
+_OPTIONAL = {"sync": asking("sync"), "verify": asking("verify"), "check": asking("check"), "load": _load,
              "list": _list}
 
 
