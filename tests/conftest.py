@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Fixtures of the tests that run crashcollectd, and the daemons' logs beside a failure."""
 import os
+import uuid
 
 import pytest
 
@@ -21,16 +22,21 @@ def pytest_configure(config):
 
 
 class DaemonFactory:
-    """daemon_factory(**arguments of Daemon) starts a daemon in a folder of its own; all are ended after the test."""
+    """daemon_factory(**arguments of Daemon) starts a daemon in a folder of its own, make() leaves the start to the test;
+    all are ended after the test."""
 
     def __init__(self, folder):
         self.folder = folder
         self.daemons = []
 
-    def __call__(self, **arguments):
+    def make(self, **arguments):
         arguments.setdefault("data_dir", self.folder / f"data{len(self.daemons)}")
         daemon = Daemon(**arguments)
         self.daemons.append(daemon)
+        return daemon
+
+    def __call__(self, **arguments):
+        daemon = self.make(**arguments)
         daemon.start()
         return daemon
 
@@ -57,6 +63,24 @@ def daemon_factory(tmp_path):
 def daemon(daemon_factory):
     """One daemon with the default settings."""
     return daemon_factory()
+
+
+@pytest.fixture(scope="module")
+def rabbit(tmp_path_factory):
+    """A RabbitMQ of the module's own."""
+    from rabbit import Rabbit  # what it needs is there only for the tests that publish
+    broker = Rabbit(tmp_path_factory.mktemp("rabbit"))
+    broker.start()
+    yield broker
+    broker.stop()
+
+
+@pytest.fixture
+def queue(rabbit):
+    """The name of a new queue there."""
+    name = f"ids-{uuid.uuid4().hex[:8]}"
+    rabbit.declare(name)
+    return name
 
 
 @pytest.fixture(scope="session")

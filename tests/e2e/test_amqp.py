@@ -7,33 +7,16 @@ import uuid
 
 import pytest
 
-from harness import MINIDUMP, Daemon, eventually, free_port
-from rabbit import Consumer, Rabbit
+from harness import MINIDUMP, eventually, free_port
+from rabbit import Consumer
 
 RULES = {"rules": [{"name": "put_off", "when": {"key": "ProductName", "is": "Later"}, "result": "defer"},
                    {"name": "no", "when": {"key": "ProductName", "is": "Never"}, "result": "reject"},
                    {"name": "all", "result": "accept"}]}
 
 
-@pytest.fixture(scope="module")
-def rabbit(tmp_path_factory):
-    broker = Rabbit(tmp_path_factory.mktemp("rabbit"))
-    broker.start()
-    yield broker
-    broker.stop()
-
-
 @pytest.fixture
-def queue(rabbit):
-    name = f"ids-{uuid.uuid4().hex[:8]}"
-    rabbit.declare(name)
-    yield name
-
-
-@pytest.fixture
-def start(tmp_path, rabbit):
-    started = []
-
+def start(daemon_factory, tmp_path, rabbit):
     def start_one(queue=None, run=True, **settings):
         rules = tmp_path / "rules.json"
         rules.write_text(json.dumps(RULES))
@@ -41,15 +24,9 @@ def start(tmp_path, rabbit):
                 "RETRY_MAX": "200ms", "CHECK_PERIOD": "100ms", "THROTTLE_RULES": rules, **settings}
         if queue:
             more["AMQP_QUEUE"] = queue
-        daemon = Daemon(data_dir=tmp_path / f"daemon{len(started)}",
-                        env={f"CRASHCOLLECT_{name}": value for name, value in more.items()})
-        started.append(daemon)
-        return daemon.start() if run else daemon
-    yield start_one
-    for daemon in started:
-        daemon.kill()
-        print(daemon.log_text()[-4000:])
-        daemon.check_sanitizers()
+        begin = daemon_factory if run else daemon_factory.make
+        return begin(env={f"CRASHCOLLECT_{name}": value for name, value in more.items()})
+    return start_one
 
 
 def submit(daemon, count, product="Test"):

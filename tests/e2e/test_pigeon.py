@@ -12,24 +12,9 @@ import pytest
 import requests
 
 from harness import SANITIZER, clean_environment, eventually
-from rabbit import Consumer, Rabbit
+from rabbit import Consumer
 
 DAY = "20261125"
-
-
-@pytest.fixture(scope="module")
-def rabbit(tmp_path_factory):
-    broker = Rabbit(tmp_path_factory.mktemp("rabbit"))
-    broker.start()
-    yield broker
-    broker.stop()
-
-
-@pytest.fixture
-def queue(rabbit):
-    name = f"ids-{uuid.uuid4().hex[:8]}"
-    rabbit.declare(name)
-    return name
 
 
 def new_id(digit="0"):

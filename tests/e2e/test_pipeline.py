@@ -14,7 +14,7 @@ import uuid
 import pytest
 
 from harness import CRASH_ID, MINIDUMP, Daemon, eventually, multipart
-from rabbit import Consumer, Rabbit
+from rabbit import Consumer
 from radosgw import RAW_CRASH, Radosgw
 from test_amqp import RULES
 from test_pigeon import Pigeon
@@ -24,14 +24,6 @@ SEED = int(os.environ.get("CCOL_PIPELINE_SEED", random.SystemRandom().randrange(
 CLIENTS = 16
 EXCHANGE = "s3-events"  # radosgw has one per broker
 CLIENT_PAUSE = 0.3  # seconds at most
-
-
-@pytest.fixture(scope="module")
-def rabbit(tmp_path_factory):
-    broker = Rabbit(tmp_path_factory.mktemp("rabbit"))
-    broker.start()
-    yield broker
-    broker.stop()
 
 
 @pytest.fixture(scope="module")

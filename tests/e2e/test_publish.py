@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from answering import Answering
-from harness import MINIDUMP, Daemon, eventually
+from harness import MINIDUMP, eventually
 
 TOPIC = "projects/crash-test/topics/crash-ids"
 EMAIL = "collector@crash-test.iam.gserviceaccount.com"
@@ -22,20 +22,12 @@ SECRET = "webhook-secret-3"
 
 
 @pytest.fixture
-def start(tmp_path):
-    started = []
-
+def start(daemon_factory):
     def start_one(run=True, **settings):
         more = {"RETRY_FIRST": "20ms", "RETRY_MAX": "100ms", "CHECK_PERIOD": "100ms", **settings}
-        daemon = Daemon(data_dir=tmp_path / f"daemon{len(started)}",
-                        env={f"CRASHCOLLECT_{name}": value for name, value in more.items()})
-        started.append(daemon)
-        return daemon.start() if run else daemon
-    yield start_one
-    for daemon in started:
-        daemon.kill()
-        print(daemon.log_text()[-4000:])
-        daemon.check_sanitizers()
+        begin = daemon_factory if run else daemon_factory.make
+        return begin(env={f"CRASHCOLLECT_{name}": value for name, value in more.items()})
+    return start_one
 
 
 def submit(daemon, count):

@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from answering import Answering
-from harness import MINIDUMP, Daemon, eventually
+from harness import MINIDUMP, eventually
 from service import Service
 
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIDTEST", "AWS_SECRET_ACCESS_KEY": "sqs-secret-5"}
@@ -23,21 +23,13 @@ def sqs(tmp_path_factory):
 
 
 @pytest.fixture
-def start(tmp_path):
-    started = []
-
+def start(daemon_factory):
     def start_one(run=True, environment=None, **settings):
         more = {"PUBLISH": "sqs", "RETRY_FIRST": "20ms", "RETRY_MAX": "100ms", "CHECK_PERIOD": "100ms", **settings}
         env = {f"CRASHCOLLECT_{name}": value for name, value in more.items()}
-        daemon = Daemon(data_dir=tmp_path / f"daemon{len(started)}",
-                        env={**env, **(KEYS if environment is None else environment)})
-        started.append(daemon)
-        return daemon.start() if run else daemon
-    yield start_one
-    for daemon in started:
-        daemon.kill()
-        print(daemon.log_text()[-4000:])
-        daemon.check_sanitizers()
+        begin = daemon_factory if run else daemon_factory.make
+        return begin(env={**env, **(KEYS if environment is None else environment)})
+    return start_one
 
 
 def call(sqs, action, **body):
