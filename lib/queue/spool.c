@@ -19,6 +19,8 @@
 #define BATCH_PIECES 256
 /* Segments kept for use beyond the active one; more are deleted as they become free. */
 #define FREE_KEPT 4
+/* What a commit waits for a spare segment that is being made, when there is no room but its. */
+#define PREPARE_WAIT_MS 5000
 
 static const struct log *log_of(const struct spool *spool)
 {
@@ -139,12 +141,25 @@ static void leave_active(struct spool *spool)
     retire(spool, left);
 }
 
-static struct segment *take_free(struct spool *spool, bool prepare_next)
+static struct segment *take_free(struct spool *spool)
 {
     pthread_mutex_lock(&spool->lock);
     struct segment *segment = take_free_locked(spool);
-    spool->prepare = prepare_next && spool->free_count == 0;
+    spool->prepare = spool->free_count == 0;
     if (spool->prepare) pthread_cond_signal(&spool->prepare_wanted);
+    pthread_mutex_unlock(&spool->lock);
+    return segment;
+}
+
+/* Where there is no room for a new segment: a free one, or the one that is being made and holds the room meanwhile. */
+static struct segment *await_free(struct spool *spool)
+{
+    uint64_t deadline_ms = ccol__clock_monotonic_ms() + PREPARE_WAIT_MS;
+    pthread_mutex_lock(&spool->lock);
+    spool->prepare = false;
+    while (spool->preparing && !spool->free && ccol__clock_monotonic_ms() < deadline_ms)
+        ccol__cond_wait_until(&spool->prepared, &spool->lock, deadline_ms);
+    struct segment *segment = take_free_locked(spool);
     pthread_mutex_unlock(&spool->lock);
     return segment;
 }
@@ -159,7 +174,7 @@ static int make_large(struct spool *spool, uint64_t bytes, struct segment **out,
 {
     for (;;) {
         int code = make_segment(spool, bytes, false, out, err);
-        struct segment *given_up = code == CCOL_EFULL ? take_free(spool, false) : NULL;
+        struct segment *given_up = code == CCOL_EFULL ? await_free(spool) : NULL;
         if (!given_up) return code;
         drop_segment(spool, given_up);
     }
@@ -168,8 +183,10 @@ static int make_large(struct spool *spool, uint64_t bytes, struct segment **out,
 static int find_segment(struct spool *spool, uint64_t bytes, struct segment **out, ccol_error *err)
 {
     if (!is_ordinary(spool, bytes)) return make_large(spool, bytes + SEGMENT_HEADER_BYTES, out, err);
-    *out = take_free(spool, true);
-    return *out ? 0 : make_segment(spool, spool->options.segment_bytes, false, out, err);
+    *out = take_free(spool);
+    int code = *out ? 0 : make_segment(spool, spool->options.segment_bytes, false, out, err);
+    if (code == CCOL_EFULL) *out = await_free(spool);
+    return code == CCOL_EFULL && *out ? 0 : code;
 }
 
 /* Makes a segment with room for `bytes` the active one. On failure the active one stays. */
@@ -341,11 +358,14 @@ static void *prepare_segments(void *user)
             continue;
         }
         spool->prepare = false;
+        spool->preparing = true;
         pthread_mutex_unlock(&spool->lock);
         struct segment *segment = NULL;
         /* A failure is no news: the committer meets the same one when it needs the segment, and tells. */
         make_segment(spool, spool->options.segment_bytes, true, &segment, NULL);
         pthread_mutex_lock(&spool->lock);
+        spool->preparing = false;
+        pthread_cond_broadcast(&spool->prepared);
         if (!segment) continue;
         put_free_locked(spool, segment);
         atomic_fetch_add(&spool->releases, 1);
@@ -400,6 +420,7 @@ int ccol__spool_open(struct spool **out, const struct spool_options *options, sp
     atomic_init(&spool->releases, 1);
     pthread_mutex_init(&spool->lock, NULL);
     pthread_cond_init(&spool->prepare_wanted, NULL);
+    ccol__cond_init(&spool->prepared);
     int code = open_spool(spool, found, user, err);
     if (code) {
         ccol__spool_close(spool);
@@ -433,6 +454,7 @@ void ccol__spool_close(struct spool *spool)
     if (spool->dir_fd >= 0) close(spool->dir_fd);
     if (spool->lock_fd >= 0) close(spool->lock_fd);
     pthread_cond_destroy(&spool->prepare_wanted);
+    pthread_cond_destroy(&spool->prepared);
     pthread_mutex_destroy(&spool->lock);
     ccol__slots_fini(&spool->slots);
     free(spool->dir);

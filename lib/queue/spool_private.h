@@ -28,8 +28,8 @@ struct spool {
     _Atomic uint64_t full_at;  /* `releases` before the last commit, if that found no room; else 0 */
 
     pthread_t preparer;
-    pthread_cond_t prepare_wanted;
-    bool preparer_runs, preparer_stop, prepare;
+    pthread_cond_t prepare_wanted, prepared;
+    bool preparer_runs, preparer_stop, prepare, preparing;
 };
 
 /* Opens every segment, calls found() for what is not done, files the segments under used or free. */
