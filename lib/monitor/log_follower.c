@@ -123,6 +123,12 @@ void ccol__log_follower_settle(struct log_follower *follower)
         ccol__panic_reader_idle(follower->streams[i].reader);
 }
 
+void ccol__log_follower_end(struct log_follower *follower)
+{
+    for (size_t i = 0; i < STREAMS; i++)
+        ccol__panic_reader_end(follower->streams[i].reader);
+}
+
 bool ccol__log_follower_is_busy(const struct log_follower *follower)
 {
     for (size_t i = 0; i < STREAMS; i++) {

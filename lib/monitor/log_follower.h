@@ -31,8 +31,10 @@ struct log_follower;
 int ccol__log_follower_new(struct log_follower **out, const struct ring_view *ring, const struct follow_cursor *cursor);
 /* Reads on, to the position given at most. */
 void ccol__log_follower_read(struct log_follower *follower, uint64_t until);
-/* Nothing came for a while, or nothing more will come: what is open is complete. */
+/* Nothing came for a while: what is open is complete. */
 void ccol__log_follower_settle(struct log_follower *follower);
+/* Nothing more will come: a last line without a newline is complete as well. */
+void ccol__log_follower_end(struct log_follower *follower);
 /* Whether something is open, or waits for its time to be up: then look again soon. */
 bool ccol__log_follower_is_busy(const struct log_follower *follower);
 /* The oldest panic waiting that ended at or before `until_us`, or NULL. */

@@ -372,7 +372,7 @@ static int submit_vanished(struct shipment *shipment, ccol_error *err)
 int ccol__shipment_finish(struct shipment *shipment, ccol_error *err)
 {
     int code = ccol__shipment_turn(shipment, err);
-    ccol__log_follower_settle(shipment->follower);
+    ccol__log_follower_end(shipment->follower);
     ccol__log_tap_finish(shipment->tap);
     if (!code) code = submit_panics(shipment, INT64_MAX, err);
     save_cursor(shipment);

@@ -274,6 +274,14 @@ def test_case_18_a_traceback_of_a_thread(data_dir):
     assert report.json["exceptions"][1]["thread"] == "order-worker"
 
 
+def test_a_traceback_whose_end_has_no_newline(data_dir):
+    """The last thing that the program wrote."""
+    text = "Traceback (most recent call last):\n  File \"a.py\", line 3, in run\nValueError: cut off here"
+    report = crash(data_dir, "sh", "-c", 'printf %s "$0" >&2', text)
+    assert report.outcome.status == 0
+    assert report.reason == "exception - ValueError: cut off here"
+
+
 def test_uncaught_errors_of_go_and_node(compiler, data_dir, tmp_path):
     report = crash(data_dir, compiler.go())
     assert report.outcome.status == 2
