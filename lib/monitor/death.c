@@ -167,13 +167,3 @@ void ccol__death_describe(struct death_words *out, const struct victim *victim, 
     if (WIFEXITED(victim->reason.wait_status))
         snprintf(out->detail, sizeof out->detail, "status %d", WEXITSTATUS(victim->reason.wait_status));
 }
-
-const char *ccol__death_status(char *out, size_t size, int wait_status)
-{
-    char name[SIGNAL_NAME_SIZE];
-    if (WIFSIGNALED(wait_status))
-        snprintf(out, size, "killed by %s", ccol__signal_name(name, WTERMSIG(wait_status)));
-    else
-        snprintf(out, size, "exit status %d", WEXITSTATUS(wait_status));
-    return out;
-}

@@ -22,7 +22,5 @@ struct death_words {
 
 /* Word and detail of a victim's death; oom may be NULL. */
 void ccol__death_describe(struct death_words *out, const struct victim *victim, const struct oom_verdict *oom);
-/* "killed by SIGSEGV", "exit status 3". Returns out. */
-const char *ccol__death_status(char *out, size_t size, int wait_status);
 
 #endif
