@@ -2,6 +2,7 @@
 /* The modules of a process: its maps put together by file, load bias and build id from the ELF headers in its memory.
  */
 #include "keeper/facts.h"
+#include "keeper/text_hash.h"
 #include "keeper/tracee.h"
 
 #include "base/clock.h"
@@ -36,9 +37,23 @@ static void find_build_id(struct snapshot_module *module, const char *notes, siz
     }
 }
 
-/* Fills bias and build id; false: there is no ELF header at its start. */
-static bool read_headers(struct snapshot_module *module, pid_t pid)
+struct collecting {
+    struct module_table *table;
+    const struct module_table *old;
+    const char *executable;
+    pid_t pid;
+    struct snapshot_module module;
+    uint64_t first_end; /* of its first mapping */
+    const char *path;
+    size_t path_length;
+    bool open, runs; /* runs: one of its mappings is executable */
+};
+
+/* Fills bias and what names the file; false: there is no ELF header at its start. */
+static bool read_headers(struct collecting *now)
 {
+    struct snapshot_module *module = &now->module;
+    pid_t pid = now->pid;
     Elf64_Ehdr head;
     Elf64_Phdr segments[HEADERS_MOST];
     if (!ccol__tracee_read_all(pid, module->start, &head, sizeof head) || memcmp(head.e_ident, ELFMAG, SELFMAG) != 0 ||
@@ -58,6 +73,9 @@ static bool read_headers(struct snapshot_module *module, pid_t pid)
         size_t length = segments[i].p_filesz < sizeof notes ? (size_t)segments[i].p_filesz : sizeof notes;
         find_build_id(module, notes, ccol__tracee_read(pid, module->bias + segments[i].p_vaddr, notes, length));
     }
+    const struct mapped_elf elf = {pid, module->start, module->bias, now->first_end, &head, segments, count};
+    if (!module->build_id_bytes && ccol__text_hash(module->text_hash, &elf, now->path, now->path_length))
+        module->flags |= SNAPSHOT_TEXT_HASH;
     return true;
 }
 
@@ -72,6 +90,8 @@ static bool take_known(struct snapshot_module *module, const struct module_table
         module->bias = known->bias;
         module->build_id_bytes = known->build_id_bytes;
         memcpy(module->build_id, known->build_id, sizeof module->build_id);
+        module->flags |= known->flags & SNAPSHOT_TEXT_HASH;
+        memcpy(module->text_hash, known->text_hash, sizeof module->text_hash);
         return true;
     }
     return false;
@@ -87,21 +107,10 @@ static uint32_t keep_path(struct module_table *table, const char *path, size_t l
     return offset;
 }
 
-struct collecting {
-    struct module_table *table;
-    const struct module_table *old;
-    const char *executable;
-    pid_t pid;
-    struct snapshot_module module;
-    const char *path;
-    size_t path_length;
-    bool open, runs; /* runs: one of its mappings is executable */
-};
-
 static void close_module(struct collecting *now)
 {
     struct snapshot_module *module = &now->module;
-    if (!now->open || !now->runs || (!take_known(module, now->old) && !read_headers(module, now->pid))) {
+    if (!now->open || !now->runs || (!take_known(module, now->old) && !read_headers(now))) {
         now->open = false;
         return;
     }
@@ -153,6 +162,7 @@ static void add_map(struct collecting *now, const struct proc_map *map)
     now->path_length = map->path_length;
     now->open = true;
     now->runs = map->executable;
+    now->first_end = map->end;
 }
 
 void ccol__modules_from_maps(struct module_table *modules, pid_t pid, const char *maps, const char *executable,

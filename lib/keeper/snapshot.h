@@ -132,7 +132,7 @@ struct snapshot_fault {
     uint64_t registers[SNAPSHOT_REGISTERS_MAX];
 };
 
-enum snapshot_module_flags { SNAPSHOT_EXECUTABLE = 1, SNAPSHOT_VDSO = 2, SNAPSHOT_DELETED = 4 };
+enum snapshot_module_flags { SNAPSHOT_EXECUTABLE = 1, SNAPSHOT_VDSO = 2, SNAPSHOT_DELETED = 4, SNAPSHOT_TEXT_HASH = 8 };
 
 struct snapshot_module {
     uint64_t start, end; /* of all its mappings */
@@ -144,6 +144,7 @@ struct snapshot_module {
     uint32_t build_id_bytes;
     uint8_t build_id[32]; /* read from memory, so right also for replaced files */
     uint32_t reserved;
+    uint8_t text_hash[16]; /* with SNAPSHOT_TEXT_HASH: there is no build id, but this (keeper/text_hash.h) */
 };
 
 enum snapshot_oom_source { SNAPSHOT_OOM_NONE = 0, SNAPSHOT_OOM_CGROUP1 = 1, SNAPSHOT_OOM_CGROUP2 = 2 };
@@ -162,7 +163,7 @@ struct snapshot_oom {
 _Static_assert(sizeof(struct snapshot_header) == 64 && sizeof(struct snapshot_section) == 40, "no hidden padding");
 _Static_assert(sizeof(struct snapshot_reason) == 184 && sizeof(struct snapshot_process) == 120, "no hidden padding");
 _Static_assert(sizeof(struct snapshot_thread) == 328 && sizeof(struct snapshot_fault) == 416, "no hidden padding");
-_Static_assert(sizeof(struct snapshot_module) == 88 && sizeof(struct snapshot_oom) == 88, "no hidden padding");
+_Static_assert(sizeof(struct snapshot_module) == 104 && sizeof(struct snapshot_oom) == 88, "no hidden padding");
 
 /* A snapshot in memory whose header and table were checked: every section lies inside it. Borrows the bytes, which
  * must be aligned to 8. */

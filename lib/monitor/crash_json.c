@@ -73,6 +73,11 @@ static void put_modules(struct json_builder *builder, struct json *whole, const 
         put_hex(builder, object, "address", module->start);
         ccol__json_put_number(builder, object, "size", (int64_t)(module->end - module->start));
         ccol__json_put_text(builder, object, "build_id", build_id);
+        if (module->flags & SNAPSHOT_TEXT_HASH) {
+            char text_hash[2 * sizeof module->text_hash + 1];
+            ccol__hex(text_hash, module->text_hash, sizeof module->text_hash);
+            ccol__json_put_text(builder, object, "text_hash", text_hash);
+        }
         ccol__json_push(builder, list, object);
     }
 }

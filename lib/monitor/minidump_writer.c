@@ -160,13 +160,18 @@ static void put_memories(struct minidump_writer *writer)
     ccol__minidump_add_stream(writer, STREAM_MEMORY, ccol__minidump_since(writer, start));
 }
 
+/* What readers look the file up by. */
 static struct location put_build_id(struct minidump_writer *writer, const struct snapshot_module *module)
 {
-    if (module->build_id_bytes == 0) return (struct location){0, 0};
+    bool hashed = module->build_id_bytes == 0 && module->flags & SNAPSHOT_TEXT_HASH;
+    if (module->build_id_bytes == 0 && !hashed) return (struct location){0, 0};
     ccol__minidump_align(writer->out);
     uint32_t start = (uint32_t)writer->out->length;
     ccol__minidump_put_u32(writer->out, BUILD_ID_MAGIC);
-    ccol__buffer_append(writer->out, module->build_id, module->build_id_bytes);
+    if (hashed)
+        ccol__buffer_append(writer->out, module->text_hash, sizeof module->text_hash);
+    else
+        ccol__buffer_append(writer->out, module->build_id, module->build_id_bytes);
     return ccol__minidump_since(writer, start);
 }
 

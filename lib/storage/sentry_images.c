@@ -7,7 +7,7 @@
 
 #define ID_BYTES      16
 #define DEBUG_ID_SIZE 37
-#define BUILD_ID_MAX  128 /* hex digits */
+#define ID_HEX_MAX    128
 
 static int hex_value(char c)
 {
@@ -16,22 +16,22 @@ static int hex_value(char c)
     return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-static bool is_build_id(const char *text)
+static bool is_hex(const char *text)
 {
     size_t length = text ? strlen(text) : 0;
     for (size_t i = 0; i < length; i++)
         if (hex_value(text[i]) < 0) return false;
-    return length >= 2 && length % 2 == 0 && length <= BUILD_ID_MAX;
+    return length >= 2 && length % 2 == 0 && length <= ID_HEX_MAX;
 }
 
 /* The first 16 bytes of a build id as a little-endian GUID, which is what symbol servers look ELF files up by. */
-static void write_debug_id(char out[DEBUG_ID_SIZE], const char *build_id)
+static void write_debug_id(char out[DEBUG_ID_SIZE], const char *hex)
 {
     static const unsigned char order[ID_BYTES] = {3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15};
     unsigned char bytes[ID_BYTES] = {0};
-    size_t length = strlen(build_id) / 2, used = 0;
+    size_t length = strlen(hex) / 2, used = 0;
     for (size_t i = 0; i < length && i < ID_BYTES; i++)
-        bytes[i] = (unsigned char)(hex_value(build_id[2 * i]) << 4 | hex_value(build_id[2 * i + 1]));
+        bytes[i] = (unsigned char)(hex_value(hex[2 * i]) << 4 | hex_value(hex[2 * i + 1]));
     for (size_t i = 0; i < ID_BYTES; i++) {
         bool dash = i == 4 || i == 6 || i == 8 || i == 10;
         used += (size_t)snprintf(out + used, DEBUG_ID_SIZE - used, "%s%02x", dash ? "-" : "", bytes[order[i]]);
@@ -40,19 +40,18 @@ static void write_debug_id(char out[DEBUG_ID_SIZE], const char *build_id)
 
 static void put_image(struct json_builder *builder, struct json *images, const struct json *module)
 {
-    static const char no_id[] = "00000000-0000-0000-0000-000000000000";
     const char *build_id = ccol__json_text(module, "build_id"), *path = ccol__json_text(module, "path");
-    char debug_id[DEBUG_ID_SIZE];
+    const char *text_hash = ccol__json_text(module, "text_hash"); /* stands in for the build id, as Breakpad has it */
+    char debug_id[DEBUG_ID_SIZE] = "00000000-0000-0000-0000-000000000000";
     uint64_t size;
     struct json *image = ccol__json_new(builder, JSON_OBJECT);
     ccol__json_put_text(builder, image, "type", "elf");
     ccol__json_put_text(builder, image, "code_file", path && *path ? path : "unknown");
-    if (is_build_id(build_id)) {
+    if (is_hex(build_id)) {
         write_debug_id(debug_id, build_id);
         ccol__json_put_text(builder, image, "code_id", build_id);
-    } else {
-        const char *given = ccol__json_text(module, "debug_id"); /* of an ELF file without a build id */
-        snprintf(debug_id, sizeof debug_id, "%.36s", given && strlen(given) == 36 ? given : no_id);
+    } else if (is_hex(text_hash)) {
+        write_debug_id(debug_id, text_hash);
     }
     ccol__json_put_text(builder, image, "debug_id", debug_id);
     ccol__json_put_text(builder, image, "image_addr", ccol__json_text(module, "address"));

@@ -38,9 +38,10 @@ class Compiler:
     def cpp(self):
         return self._build("crasher_cpp", ["g++", "-g", "-O1", "crasher.cpp"])
 
-    def rust(self, panic="unwind"):
-        return self._build(f"crasher_rs_{panic}", ["rustc", "--edition", "2021", "-g", "-C", "opt-level=1", "-C",
-                                                   f"panic={panic}", "crasher.rs"])
+    def rust(self, panic="unwind", *flags):
+        name = f"crasher_rs_{panic}" + "".join(flag.replace("/", "_") for flag in flags)
+        return self._build(name, ["rustc", "--edition", "2021", "-g", "-C", "opt-level=1", "-C", f"panic={panic}", *flags,
+                                  "crasher.rs"])
 
     def go(self):
         return self._build("crasher_go", ["go", "build"], source="crasher.go", env={"GO111MODULE": "off"})

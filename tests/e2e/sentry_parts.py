@@ -174,6 +174,14 @@ class Stub:
         self.down()
 
 
+def at_services(script):
+    """What a few lines of shell with tests/services' functions print: a path of what they have installed."""
+    done = subprocess.run(["bash", "-euc", f". ./common.sh; {script}"], cwd=SERVICES, capture_output=True, text=True,
+                          timeout=300)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
 class Service:
     """One of tests/services: started on a free port, its variables as attributes."""
 
@@ -212,6 +220,21 @@ class Spotlight(Service):
                     break
         assert len(found) >= wanted, f"spotlight has {len(found)} of {wanted} envelopes"
         return found
+
+
+class SentryCli:
+    """@sentry/cli's program."""
+
+    def __init__(self):
+        folder = at_services("NAME=sentry-cli; need_npm @sentry/cli-linux-x64 3.8.0 --os=linux --cpu=x64; "
+                             'echo "$NPM_HOME"')
+        self.path = pathlib.Path(folder) / "node_modules/@sentry/cli-linux-x64/bin/sentry-cli"
+
+    def debug_id(self, file):
+        """What it looks an ELF file up by."""
+        done = subprocess.run([self.path, "debug-files", "check", "--json", file], capture_output=True, text=True,
+                              timeout=60, env={"SENTRY_DISABLE_UPDATE_CHECK": "1", "HOME": "/nonexistent"})
+        return re.search(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", done.stdout).group(0)
 
 
 class Bugsink(Service):

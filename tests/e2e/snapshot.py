@@ -77,9 +77,10 @@ class Snapshot:
     @property
     def modules(self):
         found = []
-        for start, end, bias, inode, path, flags, _, _, length, build_id, _ in self.entries(7, "<QQQQIIIII32sI"):
+        for start, end, bias, inode, path, flags, _, _, length, build_id, _, text_hash in \
+                self.entries(7, "<QQQQIIIII32sI16s"):
             found.append({"start": start, "end": end, "bias": bias, "inode": inode, "path": self.string(path),
-                          "flags": flags, "build_id": build_id[:length].hex()})
+                          "flags": flags, "build_id": build_id[:length].hex(), "text_hash": text_hash.hex()})
         return found
 
     def memories(self, ident=None):

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import time
+import uuid
 
 import jsonschema
 import pytest
@@ -16,7 +17,7 @@ import pytest
 import crashers
 from harness import clean_environment, eventually, read_tree
 from monitor import memory_cgroup
-from sentry_parts import KEY, SCHEMA, SERVICES, Bugsink, Stub
+from sentry_parts import KEY, SCHEMA, SERVICES, Bugsink, SentryCli, Stub, at_services
 
 BUILD = pathlib.Path(os.environ["CCOL_BUILD_DIR"])
 VICTIM = BUILD / "tests/sentry_victim"
@@ -81,6 +82,65 @@ def test_a_crash_arrives(stub, tmp_path):
     assert head["attachment_type"] == "event.minidump"
     assert b"the last line before" in envelope.attachments()["log.txt"][1]
     assert (event["release"], event["level"]) == ("victim@1.0", "fatal")
+
+
+def children(pid):
+    return [int(child) for task in pathlib.Path(f"/proc/{pid}/task").iterdir()
+            for child in (task / "children").read_text().split()]
+
+
+@pytest.fixture(scope="session")
+def dump_reader():
+    """The program that Sentry and Socorro read minidumps with."""
+    done = subprocess.run([SERVICES / "readers.sh"], capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+    return re.search(r"^export READER_RUST=(.*)$", done.stdout, re.M).group(1)
+
+
+NO_BUILD_ID = {"c": lambda compiler: (compiler.c("-Wl,--build-id=none"), ["segv", "main"]),
+               "small_c": lambda compiler: (compiler.c("-Wl,--build-id=none", "-Os", "-static"), ["segv", "main"]),
+               "rust": lambda compiler: (compiler.rust("abort", "-C", "link-arg=-Wl,--build-id=none"), ["main"])}
+
+
+@pytest.mark.parametrize("name", NO_BUILD_ID)
+def test_a3_without_a_build_id(stub, compiler, dump_reader, tmp_path, name):
+    """The id that Sentry's own program makes of the file's code is in the event and in the minidump."""
+    program, arguments = NO_BUILD_ID[name](compiler)
+    notes = subprocess.run(["readelf", "-n", program], capture_output=True, text=True, check=True).stdout
+    assert "Build ID" not in notes
+    watch(tmp_path / "data", stub.dsn, program, *arguments)
+    envelope, = eventually(lambda: crashes(stub))
+    cli = SentryCli()
+    images = {image["code_file"]: image for image in envelope.event["debug_meta"]["images"] if image["code_file"][0] == "/"}
+    assert "code_id" not in images[str(program)] and len(images) > (1 if name == "c" else 0)
+    wanted = {path: cli.debug_id(path) for path in images}
+    assert {path: image["debug_id"] for path, image in images.items()} == wanted
+    path = tmp_path / "crash.dmp"
+    path.write_bytes(envelope.attachments()["upload_file_minidump.dmp"][1])
+    done = subprocess.run([dump_reader, "--json", path], capture_output=True, text=True, timeout=60, check=True)
+    ids = {module["filename"]: module["debug_id"] for module in json.loads(done.stdout)["modules"]}
+    for path, debug_id in wanted.items():
+        assert ids[pathlib.Path(path).name] == debug_id.replace("-", "").upper() + "0"
+
+
+def test_a3_a_replaced_file(stub, tmp_path):
+    """Another program lies where the crashed one was by then: its id is not taken for the crashed one's."""
+    source, program, other = tmp_path / "app.c", tmp_path / "app", tmp_path / "other"
+    source.write_text("#include <stdio.h>\nint main(void) { WORDS; getchar(); return *(volatile int *)16; }\n")
+    for path, words in ((program, ""), (other, 'puts("other")')):
+        subprocess.run(["gcc", "-Wl,--build-id=none", f"-DWORDS={words}", "-o", path, source], check=True)
+    cli = SentryCli()
+    wanted, wrong = cli.debug_id(program), cli.debug_id(other)
+    assert wanted != wrong
+    process = subprocess.Popen([RUN, "--", program], env=environment(tmp_path / "data", stub.dsn),
+                               stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+    eventually(lambda: any(os.readlink(f"/proc/{pid}/exe") == str(program) for pid in children(process.pid)), 20)
+    os.replace(other, program)
+    process.communicate(b"\n", timeout=60)
+    envelope, = eventually(lambda: crashes(stub))
+    image = next(one for one in envelope.event["debug_meta"]["images"] if one["code_file"] == str(program))
+    unknown = [] if os.geteuid() == 0 else [str(uuid.UUID(int=0))]  # root reads the mapped file whatever its path
+    assert image["debug_id"] in [wanted, *unknown]
 
 
 def test_a4_the_last_line_is_there(stub, tmp_path):
@@ -158,13 +218,11 @@ def test_a6_an_uncaught_exception(stub, tmp_path):
 
 def loss_of_the_sdk(stub, count):
     """The same by sentry-sdk: a process per error, at a receiver that is away; how many arrive later."""
-    script = '. ./common.sh; NAME=sdk; need_venv sentry-sdk 2.44.0; echo "$VENV"'
-    done = subprocess.run(["bash", "-euc", script], cwd=SERVICES, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
+    python = at_services('NAME=sdk; need_venv sentry-sdk 2.44.0; echo "$VENV/bin/python"')
     code = ("import sentry_sdk, sys\nsentry_sdk.init(dsn=sys.argv[1], default_integrations=False, shutdown_timeout=1)\n"
             "sentry_sdk.capture_message('lost?')\nsentry_sdk.flush(1)\n")
     for _ in range(count):
-        subprocess.run([f"{done.stdout.strip()}/bin/python", "-c", code, stub.dsn], timeout=60, capture_output=True)
+        subprocess.run([python, "-c", code, stub.dsn], timeout=60, capture_output=True)
 
 
 def pids_of(folder):
