@@ -73,8 +73,9 @@ without_aslr() {
 }
 
 install_packages
-say 'looking for readers of minidumps (the first time one of them takes minutes to build)'
+say 'looking for readers of minidumps and other crash reporters (the first time they take minutes to build)'
 tests/services/readers.sh > /dev/null
+tests/services/crash_sdks.sh > /dev/null
 rm -rf build/*/junit
 runner=()
 export ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1
