@@ -106,7 +106,7 @@ const char *ccol__framing_read(struct MHD_Connection *connection, const char *ve
     MHD_get_connection_values_n(connection, MHD_HEADER_KIND, each_field, &reading);
     if (reading.problem) return reading.problem;
     if (reading.chunked && reading.lengths > 0) return "Content-Length and Transfer-Encoding are given together";
-    if (reading.chunked && old) return "HTTP/1.0 has no Transfer-Encoding";
+    out->last = reading.chunked && old; /* Crashpad's handler does so; RFC 9112, 6.1, has it processed, then closed */
     if (reading.hosts > 1) return "Host is given twice";
     if (reading.hosts == 0 && !old) return "Host is missing";
     if (reading.chunked) out->content_length = -1;

@@ -13,6 +13,7 @@ struct MHD_Connection;
 struct framing {
     int64_t content_length; /* -1: chunked; INT64_MAX: that or more */
     bool expects_continue;
+    bool last; /* what follows on the connection is not to be trusted: it ends with this request */
     const char *content_type, *content_encoding, *user_agent, *authorization, *sentry_auth; /* NULL: absent */
 };
 

@@ -176,6 +176,7 @@ static enum MHD_Result begin(struct handling *handling, struct MHD_Connection *m
     const char *problem = ccol__framing_read(mhd, version, &framing);
     request->left = problem ? -1 : framing.content_length;
     request->expects_continue = framing.expects_continue;
+    request->close = framing.last;
     if (problem) return refuse_framing(request, problem) ? answer_early(request, true) : MHD_NO;
     ccol_header headers[FRAMING_HEADERS_MAX];
     const struct route_request routed = {.collector = handling->collector,

@@ -186,6 +186,18 @@ def test_framing_is_counted(server):
     assert server.metric("crashcollect_bad_requests_total") == before + 4
 
 
+def test_http_1_0_chunked(server):
+    """Older handlers of Crashpad post so on Linux. It is taken, and nothing after it on that connection."""
+    data = chunked(None).replace(b"HTTP/1.1", b"HTTP/1.0", 1)
+    for more in (b"", b"Connection: keep-alive\r\n"):
+        with server.connect() as connection:
+            connection.send(data.replace(b"Transfer-Encoding", more + b"Transfer-Encoding", 1) +
+                            b"GET /__lbheartbeat__ HTTP/1.1\r\nHost: collector.test\r\n\r\n")
+            reply = connection.reply()
+            assert reply.crash_id and reply.headers["connection"] == "close"
+            assert connection.reply() is None, "what follows is no request"
+
+
 def test_host(server):
     reply = server.exchange(b"GET /__lbheartbeat__ HTTP/1.1\r\n\r\n")
     assert reply.status == 400 and reply.text == "Host is missing"
