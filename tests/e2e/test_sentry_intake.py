@@ -4,6 +4,7 @@ import gzip
 import json
 import os
 import re
+import signal
 import subprocess
 import uuid
 import zlib
@@ -199,6 +200,9 @@ def test_minidumps(hop, tmp_path):
     assert crashes[ids[0]].raw_crash["sentry[tags][x]"] == "y"
     status, text = curl("-F", f"{DUMP_NAME}=@{file}", "-F", f'sentry={{"event_id":"{ID}"}}')
     assert text == str(uuid.UUID(ID))
+    status, text = curl("-F", f"{DUMP_NAME}=@{file}", "--form-string", 'sentry__1={"tags":{"a', "--form-string", 'sentry__2=":"b"}}')
+    raw = hop.wait_saved(text)[text].raw_crash
+    assert raw["sentry__1"] + raw["sentry__2"] == '{"tags":{"a":"b"}}'
     for bad in (["-F", "other=x"], ["-F", f"{DUMP_NAME}=@/etc/hostname"], ["--data-binary", "x"],
                 ["-H", "Content-Type: application/x-dmp", "--data-binary", "no dump"]):
         assert curl(*bad)[0].startswith("400"), bad
@@ -248,7 +252,7 @@ def check_sdk(hop, command, texts, product, env=None):
 
 
 def test_a14_python_sdk(hop):
-    venv = real_sender("need_venv", "sentry-sdk", "2.44.0")
+    venv = real_sender("need_venv", "sentry-sdk", "2.75.0")
     check_sdk(hop, [f"{venv}/bin/python", TESTS / "e2e/sentry_python.py", dsn(hop)], ["from python", "with attachment"],
               "pyapp")
 
@@ -260,7 +264,9 @@ def test_a14_python_sdk_of_old(hop):
             "one = sentry_sdk.capture_message('old message')\nsentry_sdk.flush(10)\nprint(json.dumps(one))")
     done = subprocess.run([f"{venv}/bin/python", "-c", code, dsn(hop)], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
-    assert messages(stored(hop)) == {json.loads(done.stdout): "old message"}
+    crash, = stored(hop)
+    assert messages([crash]) == {json.loads(done.stdout): "old message"}
+    assert kept(crash).header == {"event_id": json.loads(done.stdout)}  # ours: what came to /store/ has none
 
 
 def test_a14_node_sdk(hop):
@@ -269,16 +275,73 @@ def test_a14_node_sdk(hop):
               ["from node", "with attachment"], "nodeapp")
 
 
-def test_a14_sentry_cli(hop, tmp_path):
+def sentry_cli(hop, tmp_path, *arguments):
     folder = real_sender("need_npm", "@sentry/cli-linux-x64", "3.8.0 --os=linux --cpu=x64")
-    done = subprocess.run([f"{folder}/node_modules/@sentry/cli-linux-x64/bin/sentry-cli", "send-event", "-m",
-                           "from the cli", "--no-environ"], capture_output=True, text=True, timeout=60,
+    done = subprocess.run([f"{folder}/node_modules/@sentry/cli-linux-x64/bin/sentry-cli", *arguments],
+                          capture_output=True, text=True, timeout=60,
                           env={"SENTRY_DSN": dsn(hop), "SENTRY_DISABLE_UPDATE_CHECK": "1", "HOME": str(tmp_path),
                                "PATH": os.environ["PATH"]})
     assert done.returncode == 0, done.stdout + done.stderr
-    wanted = uuid.UUID(re.search(r"[0-9a-f-]{36}", done.stdout).group(0)).hex
+    return done.stdout
+
+
+def test_a14_sentry_cli_event(hop, tmp_path):
+    told = sentry_cli(hop, tmp_path, "send-event", "-m", "from the cli", "--no-environ")
+    wanted = uuid.UUID(re.search(r"[0-9a-f-]{36}", told).group(0)).hex
     event, = kept(stored(hop)[0]).payloads("event")
     assert uuid.UUID(json.loads(event)["event_id"]).hex == wanted and b"from the cli" in event
+
+
+@pytest.mark.parametrize("raw", [[], ["--raw"]], ids=["parsed", "raw"])
+def test_a14_sentry_cli_envelope(hop, tmp_path, raw):
+    file = tmp_path / "an.envelope"
+    event = json.dumps({**json.loads(EVENT[1]), "logentry": {"message": "hello"}}).encode()
+    file.write_bytes(envelope(({**EVENT[0], "length": len(event)}, event), attachment(DUMP, "event.minidump", "a.dmp"), attachment(b"x\ny\n")))
+    sentry_cli(hop, tmp_path, "send-envelope", *raw, str(file))
+    crash, = stored(hop)
+    assert crash.dumps[DUMP_NAME] == DUMP and crash.raw_crash["SentryEventId"] == ID
+    assert json.loads(kept(crash).payloads("event")[0])["logentry"]["message"] == "hello"
+    assert kept(crash).payloads("attachment") == [b"x\ny\n"]
+
+
+@pytest.fixture(scope="module")
+def native(tmp_path_factory):
+    """Runs a program that is linked to sentry-native, with Crashpad as its backend."""
+    program = tmp_path_factory.mktemp("native") / "program"
+    built = subprocess.run(["bash", SERVICES / "sentry_native.sh", TESTS / "e2e/sentry_native.c", program],
+                           capture_output=True, text=True, timeout=600)
+    assert built.returncode == 0, built.stderr
+    notes = program.parent / "notes.txt"
+    notes.write_text("line 1\nline 2\n")
+
+    def run(hop, folder, what):
+        return subprocess.run([program, dsn(hop), built.stdout.strip(), folder / "database", notes, what],
+                              capture_output=True, text=True, timeout=60)
+    return run
+
+
+def test_a14_sentry_native_event(hop, native, tmp_path):
+    done = native(hop, tmp_path, "event")
+    assert done.returncode == 0, done.stderr
+    crash, = stored(hop)
+    found = kept(crash)
+    assert found.event["message"] == {"formatted": "from native"}
+    assert [crumb["message"] for crumb in found.event["breadcrumbs"]] == ["first step", "second step"]
+    assert found.payloads("attachment") == [b"line 1\nline 2\n"]
+    raw = crash.raw_crash
+    assert raw["SentryEventId"] == uuid.UUID(done.stdout.strip()).hex
+    assert (raw["ProductName"], raw["Version"], raw["SentryLevel"]) == ("nativeapp", "4.2", "error")
+
+
+def test_a14_sentry_native_crash(hop, native, tmp_path):
+    """Crashpad's handler of that time posts in HTTP/1.0, chunked and gzipped all the same."""
+    done = native(hop, tmp_path, "crash")
+    assert done.returncode == -signal.SIGSEGV, done.stderr
+    uploaded = eventually(lambda: list(tmp_path.glob("database/completed/*.dmp")), 20, "Crashpad has uploaded")
+    crash, = stored(hop)
+    assert crash.dumps[DUMP_NAME] == uploaded[0].read_bytes()
+    assert crash.dumps["notestxt"] == b"line 1\nline 2\n"
+    assert crash.raw_crash["SentryProject"] == "42" and crash.raw_crash["guid"]
 
 
 def test_forwarded(daemon_factory, stub):
