@@ -25,6 +25,7 @@
 #define SECTIONS_PER_THREAD 2
 #define SECTIONS_MORE       320
 #define READS_PER_TURN      16
+#define OUTPUT_REST_US      1000
 
 void ccol__keeper_trouble(struct keeper *keeper, const char *format, ...)
 {
@@ -203,26 +204,35 @@ static struct pollfd wanted(int fd, short events)
     return (struct pollfd){.fd = events ? fd : -1, .events = events};
 }
 
-/* Moves what the app wrote; false: nothing was there to read. */
+/* Moves what the app wrote; false: nothing was there to read. Where it moved all, the pipes may fill a little: an app
+ * that writes line after line does not have to wake the keeper with each. */
 bool ccol__keeper_pump(struct keeper *keeper)
 {
-    bool moved = false;
+    bool moved = false, more = false;
     for (size_t i = 0; i < 2; i++) {
         struct output *output = &keeper->outputs[i];
-        for (unsigned turn = 0; turn < READS_PER_TURN && ccol__output_read(output, &keeper->ring); turn++) {
+        unsigned reads = 0;
+        for (; reads < READS_PER_TURN && ccol__output_read(output, &keeper->ring); reads++)
             ccol__output_write(output, &keeper->ring);
-            moved = true;
-        }
         ccol__output_write(output, &keeper->ring);
+        moved |= reads > 0;
+        more |= reads == READS_PER_TURN;
     }
     if (moved) ccol__keeper_wake(keeper);
+    if (moved) keeper->output_rest_us = more ? 0 : ccol__clock_monotonic_us() + OUTPUT_REST_US;
     return moved;
 }
 
-/* No longer than until the reader of a full output counts as stalled. */
-static int with_patience(const struct keeper *keeper, int timeout_ms)
+static struct pollfd wanted_from(const struct output *output, bool rests)
+{
+    return wanted(output->from, rests ? 0 : ccol__output_wants_from(output));
+}
+
+/* No longer than until the reader of a full output counts as stalled, or an output that rests is looked at again. */
+static int with_patience(const struct keeper *keeper, bool rests, int timeout_ms)
 {
     uint64_t now_ms = ccol__clock_monotonic_ms();
+    if (rests && (timeout_ms < 0 || timeout_ms > OUTPUT_REST_US / 1000)) timeout_ms = OUTPUT_REST_US / 1000;
     for (size_t i = 0; i < 2; i++) {
         int patience = ccol__output_patience(&keeper->outputs[i], now_ms);
         if (patience > 0 && (timeout_ms < 0 || patience < timeout_ms)) timeout_ms = patience;
@@ -234,16 +244,17 @@ static void turn(struct keeper *keeper, int timeout_ms)
 {
     const struct output *out = &keeper->outputs[0], *err = &keeper->outputs[1];
     int control = keeper->options.control_fd;
+    bool rests = ccol__clock_monotonic_us() < keeper->output_rest_us;
     struct pollfd fds[POLL_COUNT] = {
         [POLL_SIGNALS] = wanted(keeper->signal_fd, POLLIN),
-        [POLL_OUT_FROM] = wanted(out->from, ccol__output_wants_from(out)),
-        [POLL_ERR_FROM] = wanted(err->from, ccol__output_wants_from(err)),
+        [POLL_OUT_FROM] = wanted_from(out, rests),
+        [POLL_ERR_FROM] = wanted_from(err, rests),
         [POLL_OUT_TO] = wanted(out->to, ccol__output_wants_to(out)),
         [POLL_ERR_TO] = wanted(err->to, ccol__output_wants_to(err)),
         [POLL_CAPTURE] = wanted(keeper->capture_fd, keeper->capture_fd >= 0 ? POLLIN : 0),
         [POLL_CONTROL] = wanted(control, control > 0 ? POLLIN : 0),
     };
-    if (poll(fds, POLL_COUNT, keeper->reap_again ? 0 : with_patience(keeper, timeout_ms)) > 0) {
+    if (poll(fds, POLL_COUNT, keeper->reap_again ? 0 : with_patience(keeper, rests, timeout_ms)) > 0) {
         if (fds[POLL_SIGNALS].revents) ccol__keeper_receive_signals(keeper);
         if (fds[POLL_CAPTURE].revents) ccol__capture_receive(keeper);
         if (fds[POLL_CONTROL].revents) ccol__control_receive(keeper);

@@ -52,9 +52,11 @@ struct keeper {
     uint64_t alive_ms;
     uint32_t end_flags; /* enum control_flags */
     int app_status;
-    int score_before; /* the keeper's oom_score_adj as it was */
-    bool reap_again;  /* a SIGCHLD was taken elsewhere */
-    int kill_asked;   /* signal that was passed on and ends a process, 0: none */
+    int score_before;                      /* the keeper's oom_score_adj as it was */
+    bool reap_again;                       /* a SIGCHLD was taken elsewhere, or there is more to reap */
+    bool in_burst;                         /* the last stop came soon after the one before */
+    uint64_t last_stop_us, output_rest_us; /* the second: until when the app's output is left in its pipes */
+    int kill_asked;                        /* signal that was passed on and ends a process, 0: none */
     uint64_t refresh_at_ms;
 };
 
@@ -79,7 +81,7 @@ int ccol__keeper_prepare_environment(struct keeper *keeper);
 
 /* trace.c: acts upon one result of waitpid. */
 void ccol__trace_event(struct keeper *keeper, pid_t tid, int status);
-/* All that waits to be reaped. */
+/* Acts upon what waits to be reaped; sets reap_again if that takes long. */
 void ccol__trace_reap(struct keeper *keeper);
 /* Reads facts and modules of processes whose time has come; when the next one's comes, in ms, or UINT64_MAX. */
 uint64_t ccol__trace_refresh(struct keeper *keeper, uint64_t now_ms);

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
@@ -15,6 +16,9 @@
 #define EVENT_OF(status)  ((status) >> 16)
 #define UNKNOWN_MOST_MS   50
 #define NAMES_PER_REFRESH 512
+#define BURST_GAP_US      200 /* stops that follow one another faster than this are a burst */
+#define BURST_PATIENCE_US 50
+#define BURST_TURN_US     1000
 
 /* When facts and modules of a process are read again, in ms after its exec: often while it starts, seldom later. */
 static const unsigned refresh_steps[] = {50, 200, 750, 3000, 12000, 60000};
@@ -308,12 +312,26 @@ void ccol__trace_event(struct keeper *keeper, pid_t tid, int status)
     if (process) gone(keeper, process, status);
 }
 
+/* A thread that stops again and again (signals, new threads) waits for the keeper each time, and to wake up takes a
+ * sleeping keeper longer than to answer. In a burst it stays awake for the next stop, and lets others run meanwhile;
+ * from time to time it goes back to the app's output. */
 void ccol__trace_reap(struct keeper *keeper)
 {
-    int status;
-    pid_t tid;
-    while ((tid = waitpid(-1, &status, __WALL | WNOHANG)) > 0)
-        ccol__trace_event(keeper, tid, status);
+    uint64_t started_us = ccol__clock_monotonic_us(), now_us = started_us;
+    while (now_us - started_us < BURST_TURN_US) {
+        int status;
+        pid_t tid = waitpid(-1, &status, __WALL | WNOHANG);
+        now_us = ccol__clock_monotonic_us();
+        if (tid > 0) {
+            keeper->in_burst = now_us - keeper->last_stop_us < BURST_GAP_US;
+            keeper->last_stop_us = now_us;
+            ccol__trace_event(keeper, tid, status);
+        } else {
+            if (tid < 0 || !keeper->in_burst || now_us - keeper->last_stop_us >= BURST_PATIENCE_US) return;
+            sched_yield();
+        }
+    }
+    keeper->reap_again = true;
 }
 
 static void read_names(struct traced_process *process)

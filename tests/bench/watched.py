@@ -26,15 +26,19 @@ def ratios(build, rounds, folder):
     watched = [str(build / "examples/crashcollect-run"), "--data-dir", folder, "--"]
     for load, count in LOADS.items():
         command = [str(build / "tests/bench/bench_watched"), load, str(count)]
-        alone, seen = [], []
+        alone, seen, traced = [], [], []
         for _ in range(rounds):
             file = f"{folder}/stderr"
             alone.append(measure(command, folder, file))
             seen.append(measure(watched + command, folder, file))
+            if load == "signals":
+                traced.append(measure([command[0], "traced", *command[1:]], folder, file))
         by_median = statistics.median(seen) / statistics.median(alone)
         by_least = min(seen) / min(alone)
         print(f"{load:8} alone {statistics.median(alone):9.1f} ns  watched {statistics.median(seen):9.1f} ns  "
               f"x{by_median:.2f} (of the least: x{by_least:.2f}; wanted at most x{WANTED[load]})")
+        if traced:
+            print(f"{'':8} under a tracer that only lets it go on: x{statistics.median(traced) / statistics.median(alone):.2f}")
 
 
 def deaths(build, rounds, folder):
