@@ -1,120 +1,201 @@
 /* SPDX-License-Identifier: MIT */
-/* What a glibc program wrote to stdout or stderr and had not flushed: still in its memory. The streams are found by
- * their names in libc's table of dynamic symbols, as the loader finds them. */
+/* What a program wrote to stdout or stderr and had not flushed: still in its memory. glibc and musl as libraries say
+ * where their streams are, by the names that the loader looks up. A program that has its libc inside says nothing, and
+ * may have been stripped: its data are searched for what looks like a stream in all respects. */
+#include "keeper/image.h"
 #include "keeper/keeper_private.h"
 
-#include <elf.h>
 #include <string.h>
 
 #define UNFLUSHED_MOST 65536
-#define SEGMENTS_MOST  64
-#define DYNAMIC_MOST   128
-#define CHAIN_MOST     4096
+#define SEARCH_MOST    (4u << 20)
+#define SEARCH_CHUNK   16384
+#define STREAMS        2 /* stdout is 1, stderr 2, as descriptors and as ids of sections */
 
-/* Of struct _IO_FILE, whose layout glibc keeps for old programs. */
-struct io_file {
-    int32_t flags, gap;
-    uint64_t read_ptr, read_end, read_base, write_base, write_ptr, write_end;
+#define GLIBC_MAGIC   0xfbadu /* upper half of the flags of every stream */
+#define MUSL_PERM     1u      /* flag of the three streams that are never closed */
+#define MUSL_FLAG_MAX 255u
+
+/* struct _IO_FILE_plus, whose layout glibc keeps for old programs. */
+struct glibc_file {
+    uint32_t flags, gap;
+    uint64_t read_ptr, read_end, read_base, write_base, write_ptr, write_end, buf_base, buf_end, save[3], markers,
+        chain;
+    int32_t fileno, flags2;
+    uint64_t old_offset, column, lock, more[9], vtable;
 };
 
-struct symbol_table {
-    pid_t pid;
-    uint64_t bias, symbols, names, hash;
+/* The beginning of struct _IO_FILE of musl, the same since 0.9. */
+struct musl_file {
+    uint32_t flags, gap;
+    uint64_t rpos, rend, close, wend, wpos, zero, wbase, read, write, seek, buf, buf_size, prev, next;
+    int32_t fd, pipe_pid;
 };
 
-static uint32_t hash_of(const char *name)
-{
-    uint32_t hash = 5381;
-    for (; *name; name++)
-        hash = hash * 33 + (unsigned char)*name;
-    return hash;
-}
+union stream {
+    struct glibc_file glibc;
+    struct musl_file musl;
+};
 
-/* Addresses in the dynamic section are relocated by glibc, but not by every loader. */
-static uint64_t address_of(const struct symbol_table *table, uint64_t value)
-{
-    return value < table->bias ? value + table->bias : value;
-}
+struct waiting {
+    uint64_t base, end; /* equal: nothing waits */
+};
 
-static bool open_table(struct symbol_table *table, const struct snapshot_module *module)
-{
-    Elf64_Ehdr head;
-    Elf64_Phdr segments[SEGMENTS_MOST];
-    Elf64_Dyn entries[DYNAMIC_MOST];
-    table->bias = module->bias;
-    if (!ccol__tracee_read_all(table->pid, module->start, &head, sizeof head) || head.e_phnum > SEGMENTS_MOST ||
-        !ccol__tracee_read_all(table->pid, module->start + head.e_phoff, segments, head.e_phnum * sizeof segments[0]))
-        return false;
-    size_t count = 0;
-    for (size_t i = 0; i < head.e_phnum; i++) {
-        if (segments[i].p_type != PT_DYNAMIC) continue;
-        size_t bytes = segments[i].p_memsz < sizeof entries ? (size_t)segments[i].p_memsz : sizeof entries;
-        count = ccol__tracee_read(table->pid, table->bias + segments[i].p_vaddr, entries, bytes) / sizeof entries[0];
-    }
-    for (size_t i = 0; i < count && entries[i].d_tag != DT_NULL; i++) {
-        uint64_t value = address_of(table, entries[i].d_un.d_ptr);
-        if (entries[i].d_tag == DT_SYMTAB) table->symbols = value;
-        if (entries[i].d_tag == DT_STRTAB) table->names = value;
-        if (entries[i].d_tag == DT_GNU_HASH) table->hash = value;
-    }
-    return table->symbols && table->names && table->hash;
-}
+struct libc {
+    size_t bytes;               /* of a stream */
+    const char *names[STREAMS]; /* of symbols: the streams themselves, or pointers to them */
+    bool are_pointers;
+    bool (*is_name)(const char *file_name);
+    bool (*is_stream)(const struct image *image, const union stream *stream, int32_t fd);
+    struct waiting (*waiting)(const union stream *stream);
+};
 
-/* Address of a symbol, or 0. */
-static uint64_t find_symbol(const struct symbol_table *table, const char *name)
+static bool is_glibc_name(const char *name)
 {
-    uint32_t head[4], index, value, wanted = hash_of(name); /* buckets, first symbol, words of the filter, shift */
-    if (!ccol__tracee_read_all(table->pid, table->hash, head, sizeof head) || head[0] == 0) return 0;
-    uint64_t buckets = table->hash + sizeof head + (uint64_t)head[2] * 8;
-    uint64_t chains = buckets + (uint64_t)head[0] * 4;
-    if (!ccol__tracee_read_all(table->pid, buckets + (uint64_t)(wanted % head[0]) * 4, &index, sizeof index) ||
-        index < head[1])
-        return 0;
-    for (unsigned i = 0; i < CHAIN_MOST; i++, index++) {
-        Elf64_Sym symbol;
-        char text[32];
-        if (!ccol__tracee_read_all(table->pid, chains + (uint64_t)(index - head[1]) * 4, &value, sizeof value))
-            return 0;
-        if ((value | 1) == (wanted | 1) &&
-            ccol__tracee_read_all(table->pid, table->symbols + (uint64_t)index * sizeof symbol, &symbol,
-                                  sizeof symbol) &&
-            ccol__tracee_read_text(table->pid, table->names + symbol.st_name, text, sizeof text) &&
-            strcmp(text, name) == 0)
-            return table->bias + symbol.st_value;
-        if (value & 1) return 0;
-    }
-    return 0;
-}
-
-static bool is_libc(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    const char *name = slash ? slash + 1 : path;
     return strncmp(name, "libc.so.6", 9) == 0 || strncmp(name, "libc-2.", 7) == 0;
 }
 
-static void add_stream(struct keeper *keeper, const struct symbol_table *table, const char *name, uint32_t id)
+static bool is_musl_name(const char *name)
 {
-    struct io_file file;
-    uint64_t address = find_symbol(table, name);
-    if (!address || !ccol__tracee_read_all(table->pid, address, &file, sizeof file) ||
-        file.write_ptr <= file.write_base)
-        return;
-    uint64_t length = file.write_ptr - file.write_base;
-    if (length > UNFLUSHED_MOST) length = UNFLUSHED_MOST;
-    char *into = ccol__build_reserve(&keeper->build, (size_t)length);
-    size_t got = into ? ccol__tracee_read(table->pid, file.write_base, into, (size_t)length) : 0;
-    if (got) ccol__build_keep(&keeper->build, SNAPSHOT_STDIO, id, file.write_base, got, 0);
+    return strncmp(name, "ld-musl-", 8) == 0 || strncmp(name, "libc.musl-", 10) == 0 || strcmp(name, "libc.so") == 0;
+}
+
+/* Of every eight bytes that are searched, all but a few end here. */
+static bool may_be_stream(const char *bytes)
+{
+    uint32_t flags;
+    memcpy(&flags, bytes, sizeof flags);
+    return flags >> 16 == GLIBC_MAGIC || (flags & MUSL_PERM && flags <= MUSL_FLAG_MAX);
+}
+
+static bool is_glibc_stream(const struct image *image, const union stream *stream, int32_t fd)
+{
+    const struct glibc_file *file = &stream->glibc;
+    return file->flags >> 16 == GLIBC_MAGIC && file->fileno == fd && ccol__image_holds(image, file->lock) &&
+           ccol__image_holds(image, file->vtable);
+}
+
+static bool is_musl_stream(const struct image *image, const union stream *stream, int32_t fd)
+{
+    const struct musl_file *file = &stream->musl;
+    return file->fd == fd && file->flags & MUSL_PERM && file->flags <= MUSL_FLAG_MAX && file->zero == 0 &&
+           ccol__image_holds(image, file->close) && ccol__image_holds(image, file->write) &&
+           ccol__image_holds(image, file->seek);
+}
+
+static struct waiting glibc_waiting(const union stream *stream)
+{
+    const struct glibc_file *file = &stream->glibc;
+    bool fits =
+        file->buf_base <= file->write_base && file->write_base <= file->write_ptr && file->write_ptr <= file->buf_end;
+    return fits ? (struct waiting){file->write_base, file->write_ptr} : (struct waiting){0};
+}
+
+static struct waiting musl_waiting(const union stream *stream)
+{
+    const struct musl_file *file = &stream->musl;
+    bool fits = file->buf <= file->wbase && file->wbase <= file->wpos && file->wpos - file->buf <= file->buf_size;
+    return fits ? (struct waiting){file->wbase, file->wpos} : (struct waiting){0};
+}
+
+static const struct libc libcs[] = {
+    {sizeof(struct glibc_file),
+     {"_IO_2_1_stdout_", "_IO_2_1_stderr_"},
+     false,
+     is_glibc_name,
+     is_glibc_stream,
+     glibc_waiting},
+    {sizeof(struct musl_file), {"stdout", "stderr"}, true, is_musl_name, is_musl_stream, musl_waiting},
+};
+
+/* Nobody's arguments or environment leave here either, wherever a broken stream points. */
+static bool is_of_exec(const struct process_facts *facts, const struct waiting *waiting)
+{
+    const struct proc_stat *stat = &facts->stat;
+    return facts->has_stat && ((waiting->base < stat->arg_end && stat->arg_start < waiting->end) ||
+                               (waiting->base < stat->env_end && stat->env_start < waiting->end));
+}
+
+static void add_waiting(struct keeper *keeper, const struct traced_process *process, uint32_t id,
+                        struct waiting waiting)
+{
+    if (waiting.end - waiting.base > UNFLUSHED_MOST) waiting.end = waiting.base + UNFLUSHED_MOST;
+    size_t length = (size_t)(waiting.end - waiting.base);
+    if (!length || is_of_exec(process->facts, &waiting)) return;
+    char *into = ccol__build_reserve(&keeper->build, length);
+    size_t got = into ? ccol__tracee_read(process->pid, waiting.base, into, length) : 0;
+    if (got) ccol__build_keep(&keeper->build, SNAPSHOT_STDIO, id, waiting.base, got, 0);
+}
+
+static void add_named(struct keeper *keeper, const struct traced_process *process, const struct image *image,
+                      const struct libc *libc)
+{
+    for (int32_t i = 0; i < STREAMS; i++) {
+        union stream stream = {0};
+        uint64_t address = ccol__image_symbol(image, libc->names[i]);
+        if (!address || (libc->are_pointers && !ccol__tracee_read_all(image->pid, address, &address, sizeof address)) ||
+            !ccol__tracee_read_all(image->pid, address, &stream, libc->bytes) ||
+            !libc->is_stream(image, &stream, i + 1))
+            continue;
+        add_waiting(keeper, process, (uint32_t)i + 1, libc->waiting(&stream));
+    }
+}
+
+/* Takes the streams among the bytes, and marks them as found. */
+static void search_bytes(struct keeper *keeper, const struct traced_process *process, const struct image *image,
+                         const char *bytes, size_t length, bool found[STREAMS])
+{
+    for (size_t at = 0; at + sizeof(uint32_t) <= length; at += 8) {
+        if (!may_be_stream(bytes + at)) continue;
+        for (size_t i = 0; i < sizeof libcs / sizeof libcs[0]; i++) {
+            union stream stream;
+            if (length - at < libcs[i].bytes) continue;
+            memcpy(&stream, bytes + at, libcs[i].bytes);
+            for (int32_t id = 0; id < STREAMS; id++) {
+                if (found[id] || !libcs[i].is_stream(image, &stream, id + 1)) continue;
+                found[id] = true;
+                add_waiting(keeper, process, (uint32_t)id + 1, libcs[i].waiting(&stream));
+            }
+        }
+    }
+}
+
+static void search(struct keeper *keeper, const struct traced_process *process, const struct image *image)
+{
+    _Alignas(8) char bytes[SEARCH_CHUNK];
+    bool found[STREAMS] = {false};
+    uint64_t left = SEARCH_MOST;
+    for (size_t i = 0; i < image->data_count; i++) {
+        uint64_t address = (image->data[i].address + 7) & ~UINT64_C(7),
+                 end = image->data[i].address + image->data[i].bytes;
+        while (address < end && left && !(found[0] && found[1])) {
+            size_t wanted = end - address < sizeof bytes ? (size_t)(end - address) : sizeof bytes;
+            size_t got = ccol__tracee_read(image->pid, address, bytes, wanted);
+            search_bytes(keeper, process, image, bytes, got, found);
+            if (got < sizeof bytes) break;
+            address += sizeof bytes - sizeof(union stream); /* one that is cut off here is whole in the next */
+            left -= left < sizeof bytes ? left : sizeof bytes;
+        }
+    }
+    if (!left && !(found[0] && found[1]))
+        ccol__build_error(&keeper->build, "unflushed output: only the first %u MiB of the program's data were searched",
+                          SEARCH_MOST >> 20);
 }
 
 void ccol__stdio_build(struct keeper *keeper, const struct traced_process *process)
 {
     const struct module_table *modules = &process->facts->modules;
+    const struct snapshot_module *executable = NULL;
+    struct image image;
     for (size_t i = 0; i < modules->count; i++) {
-        struct symbol_table table = {.pid = process->pid};
-        if (!is_libc(modules->paths + modules->list[i].path) || !open_table(&table, &modules->list[i])) continue;
-        add_stream(keeper, &table, "_IO_2_1_stdout_", 1);
-        add_stream(keeper, &table, "_IO_2_1_stderr_", 2);
-        return;
+        const char *path = modules->paths + modules->list[i].path, *slash = strrchr(path, '/');
+        if (modules->list[i].flags & SNAPSHOT_EXECUTABLE) executable = &modules->list[i];
+        for (size_t k = 0; k < sizeof libcs / sizeof libcs[0]; k++) {
+            if (!libcs[k].is_name(slash ? slash + 1 : path)) continue;
+            if (ccol__image_open(&image, process->pid, &modules->list[i]))
+                add_named(keeper, process, &image, &libcs[k]);
+            return;
+        }
     }
+    if (executable && ccol__image_open(&image, process->pid, executable)) search(keeper, process, &image);
 }

@@ -119,8 +119,9 @@ def test_case_21_keeper_killed(tmp_path):
         app = folder.state["app_pid"]
         process.kill()
         process.wait(20)
-        status = pathlib.Path(f"/proc/{app}/status").read_text()
-        assert "TracerPid:\t0" in status and "State:\tS" in status  # alive, untraced
+        status = pathlib.Path(f"/proc/{app}/status")
+        assert "TracerPid:\t0" in status.read_text()
+        eventually(lambda: "State:\tS" in status.read_text())  # its threads run for a moment when nobody holds them any more
         os.kill(app, signal.SIGKILL)
     assert folder.state["phase"] == 2  # no clean end: the next start will say so
     assert folder.log() == b"ready\n"
