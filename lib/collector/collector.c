@@ -2,11 +2,13 @@
 #include "collector/collector.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/folder.h"
 #include "base/thread.h"
 #include "base/worker.h"
 #include "collector/checks.h"
@@ -16,6 +18,8 @@
 #include "storage/storage.h"
 
 #define PULSE_MS 1000
+/* An upload of more than this part of the memory budget waits in a file. */
+#define SPILL_SHARE 16
 /* A call into a storage that does not come back must not keep a host from ending. */
 #define STOP_WAIT_MS 10000
 
@@ -259,6 +263,18 @@ static int make_checks(ccol_collector *collector)
     return ccol__checks_add(collector->checks, ccol_publisher_name(options->publisher), ask_publisher, collector, NULL);
 }
 
+/* What is large against the budget waits in the spool's folder instead. */
+static int make_spill(const ccol_collector *collector, ccol_error *err)
+{
+    const ccol_collector_options *options = &collector->options;
+    int fd = -1;
+    if (!options->spool_dir) return 0;
+    int code = ccol__folder_open(AT_FDCWD, options->spool_dir, 0750, &fd, err);
+    if (code) return code;
+    ccol__crash_pool_spill(collector->pool, fd, options->memory_budget / SPILL_SHARE, options->spool_max_bytes);
+    return 0;
+}
+
 /* Everything in place, nothing running. */
 static int assemble(ccol_collector *collector, ccol_error *err)
 {
@@ -276,6 +292,7 @@ static int assemble(ccol_collector *collector, ccol_error *err)
     if (!code) code = ccol_storage_verify(options->storage, err);
     if (!code && options->publisher) code = ccol_publisher_verify(options->publisher, err);
     if (!code) code = make_queue(collector, err);
+    if (!code) code = make_spill(collector, err);
     if (!code && (code = make_checks(collector))) ccol_fail(err, code, "cannot make a collector");
     return code;
 }

@@ -89,7 +89,7 @@ struct intake *ccol__intake_new(ccol_report *report, const ccol_upload_info *inf
     intake->report = report;
     intake->limits = *limits;
     intake->why = "";
-    ccol__buffer_init(&intake->kept, SIZE_MAX / 4, limits->budget);
+    intake->kept.pool = report->pool;
     if (!read_path(info->path, intake->project, &intake->kind) ||
         !ccol__text_is_utf8(intake->project, strlen(intake->project)))
         ccol__intake_refuse(intake, 404, "no such endpoint");
@@ -107,7 +107,7 @@ void ccol__intake_free(struct intake *intake)
 {
     if (!intake) return;
     ccol__envelope_parser_free(intake->parser);
-    ccol__buffer_fini(&intake->kept);
+    ccol__crash_buffer_fini(&intake->kept);
     free(intake);
 }
 
@@ -118,7 +118,7 @@ int ccol__intake_feed(struct intake *intake, const char *data, size_t length)
     case INTAKE_DUMP:
         return ccol__report_file_append(intake->report, data, length);
     case INTAKE_STORE:
-        return ccol__buffer_append(&intake->kept, data, length) ? 0 : -ENOMEM;
+        return ccol__crash_buffer_append(&intake->kept, data, length);
     case INTAKE_ENVELOPE:
         code = ccol__envelope_parser_feed(intake->parser, data, length);
         return code == CCOL_EFORMAT ? ccol__intake_refuse(intake, 400, "invalid envelope") : code;

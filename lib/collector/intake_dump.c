@@ -35,10 +35,10 @@ static bool is_packed_otherwise(const unsigned char *data, size_t length)
 
 static int take(void *user, const void *data, size_t length)
 {
-    return ccol__buffer_append(user, data, length) ? 0 : -ENOMEM;
+    return ccol__crash_buffer_append(user, data, length);
 }
 
-static int unpack(struct intake *intake, struct buffer *out, const struct report_file *file)
+static int unpack(struct intake *intake, struct crash_buffer *out, const struct report_file *file)
 {
     struct inflate *inflate;
     int code = ccol__inflate_new(&inflate, INFLATE_GZIP, intake->limits.max_inflated, NULL);
@@ -50,7 +50,7 @@ static int unpack(struct intake *intake, struct buffer *out, const struct report
 }
 
 /* Puts the unpacked one in its place, in its very bytes where it is the last file. */
-static int replace(struct intake *intake, const struct report_file *file, const struct buffer *dump)
+static int replace(struct intake *intake, const struct report_file *file, const struct crash_buffer *dump)
 {
     ccol_report *report = intake->report;
     if (file == &report->files[report->file_count - 1]) {
@@ -58,7 +58,7 @@ static int replace(struct intake *intake, const struct report_file *file, const 
         report->file_count--;
     }
     int code = ccol__report_file_begin(report, ENVELOPE_DUMP_FILE);
-    if (!code) code = ccol__report_file_append(report, dump->data, dump->length);
+    if (!code) code = ccol__intake_copy(report, dump);
     return code ? code : ccol__report_file_end(report);
 }
 
@@ -69,13 +69,11 @@ int ccol__intake_dump_finish(struct intake *intake)
     const unsigned char *data = intake->report->bytes.data + file->offset;
     if (is_dump(data, file->length) || is_packed_otherwise(data, file->length)) return 0;
     if (!begins(data, file->length, "\x1f\x8b", 2)) return ccol__intake_refuse(intake, 400, "invalid minidump");
-    struct buffer dump;
-    ccol__buffer_init(&dump, SIZE_MAX / 4, intake->limits.budget);
+    struct crash_buffer dump = {.pool = intake->report->pool};
     int code = unpack(intake, &dump, file);
     if (code == CCOL_EFORMAT) ccol__intake_refuse(intake, 400, "invalid minidump: it is damaged gzip");
-    if (!code && !is_dump((const unsigned char *)dump.data, dump.length))
-        code = ccol__intake_refuse(intake, 400, "invalid minidump");
+    if (!code && !is_dump(dump.data, dump.length)) code = ccol__intake_refuse(intake, 400, "invalid minidump");
     if (!code) code = replace(intake, file, &dump);
-    ccol__buffer_fini(&dump);
+    ccol__crash_buffer_fini(&dump);
     return code;
 }

@@ -15,7 +15,7 @@ static const struct json_limits limits = {.depth = 100, .number_length = 100};
 
 static int keep(struct intake *intake, const char *data, size_t length)
 {
-    return ccol__buffer_append(&intake->kept, data, length) ? 0 : -ENOMEM;
+    return ccol__crash_buffer_append(&intake->kept, data, length);
 }
 
 static int keep_line(struct intake *intake, const char *line, size_t length)
@@ -117,10 +117,21 @@ static int annotate_event(struct intake *intake, const char *event, size_t lengt
     return code;
 }
 
+int ccol__intake_copy(ccol_report *report, const struct crash_buffer *bytes)
+{
+    int code = 0;
+    for (size_t at = 0, slice; !code && at < bytes->length; at += slice) {
+        slice = bytes->length - at < CRASH_BUFFER_SLICE ? bytes->length - at : CRASH_BUFFER_SLICE;
+        code = ccol__report_file_append(report, bytes->data + at, slice);
+        ccol__crash_buffer_release(bytes);
+    }
+    return code;
+}
+
 static int add_envelope(struct intake *intake)
 {
     int code = ccol__report_file_begin(intake->report, ENVELOPE_FILE);
-    if (!code) code = ccol__report_file_append(intake->report, intake->kept.data, intake->kept.length);
+    if (!code) code = ccol__intake_copy(intake->report, &intake->kept);
     if (!code) code = ccol__report_file_end(intake->report);
     if (!code) code = annotate(intake, "SentryItems", intake->items);
     return code ? code : annotate(intake, "SentryEventId", intake->id);
@@ -132,7 +143,7 @@ int ccol__intake_envelope_finish(struct intake *intake)
     if (code == CCOL_EFORMAT)
         return ccol__intake_refuse(intake, 400, "invalid envelope"); /* unless its header was refused before */
     if (!code && intake->has_event)
-        code = annotate_event(intake, intake->kept.data + intake->event_at, intake->event_length);
+        code = annotate_event(intake, (const char *)intake->kept.data + intake->event_at, intake->event_length);
     return code ? code : add_envelope(intake);
 }
 
@@ -146,27 +157,37 @@ static void make_id(char id[SENTRY_ID_SIZE])
     ccol__hex(id, bytes, sizeof bytes);
 }
 
+/* As an envelope of one item; what was kept is the event. */
+static int wrap_event(struct intake *intake, struct crash_buffer *event)
+{
+    char head[128];
+    *event = intake->kept;
+    intake->kept = (struct crash_buffer){.pool = event->pool};
+    int length = snprintf(head, sizeof head, "{\"event_id\":\"%s\"}\n{\"type\":\"event\",\"length\":%zu}\n", intake->id,
+                          event->length);
+    int code = keep(intake, head, (size_t)length);
+    if (!code) code = keep(intake, (const char *)event->data, event->length);
+    return code ? code : keep(intake, "\n", 1);
+}
+
 int ccol__intake_store_finish(struct intake *intake)
 {
-    struct buffer event = intake->kept;
-    ccol__buffer_init(&intake->kept, event.ceiling, event.budget);
+    const char *text = intake->kept.data ? (const char *)intake->kept.data : "";
+    size_t length = intake->kept.length;
     struct arena arena;
     struct json *json;
     ccol__arena_init(&arena, intake->limits.budget);
-    int code = ccol__json_parse(&arena, event.data ? event.data : "", event.length, &limits, &json, NULL);
+    int code = ccol__json_parse(&arena, text, length, &limits, &json, NULL);
     if (code == CCOL_EFORMAT || (!code && json->type != JSON_OBJECT))
         code = ccol__intake_refuse(intake, 400, "invalid event: it is no JSON object");
     ccol__arena_fini(&arena);
-    if (!code) code = annotate_event(intake, event.data, event.length);
-    if (!code) {
-        if (!intake->id[0]) make_id(intake->id);
-        ccol__buffer_format(&intake->kept, "{\"event_id\":\"%s\"}\n{\"type\":\"event\",\"length\":%zu}\n", intake->id,
-                            event.length);
-        ccol__buffer_append(&intake->kept, event.data, event.length);
-        ccol__buffer_append(&intake->kept, "\n", 1);
-        note_item(intake, "event");
-        code = intake->kept.failed ? -ENOMEM : add_envelope(intake);
-    }
-    ccol__buffer_fini(&event);
+    if (!code) code = annotate_event(intake, text, length);
+    if (code) return code;
+    if (!intake->id[0]) make_id(intake->id);
+    note_item(intake, "event");
+    struct crash_buffer event = {0};
+    code = wrap_event(intake, &event);
+    if (!code) code = add_envelope(intake);
+    ccol__crash_buffer_fini(&event);
     return code;
 }

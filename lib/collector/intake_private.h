@@ -2,7 +2,6 @@
 #ifndef CCOL_COLLECTOR_INTAKE_PRIVATE_H
 #define CCOL_COLLECTOR_INTAKE_PRIVATE_H
 
-#include "base/buffer.h"
 #include "collector/intake.h"
 #include "report/envelope.h"
 #include "report/sentry_fields.h"
@@ -24,7 +23,7 @@ struct intake {
 
     /* An envelope, or the event of /store/ */
     struct envelope_parser *parser;
-    struct buffer kept; /* all of it but the minidump */
+    struct crash_buffer kept; /* all of it but the minidump */
     enum { ITEM_KEPT, ITEM_EVENT, ITEM_DUMP } item;
     bool has_dump, has_event;
     size_t event_at, event_length; /* in kept */
@@ -42,6 +41,8 @@ int ccol__intake_authenticate_dsn(struct intake *intake, const char *dsn);
 int ccol__intake_envelope_begin(struct intake *intake);
 int ccol__intake_envelope_finish(struct intake *intake);
 int ccol__intake_store_finish(struct intake *intake);
+/* Appends bytes to the file that was begun. -ENOMEM. */
+int ccol__intake_copy(ccol_report *report, const struct crash_buffer *bytes);
 
 /* intake_dump.c: the minidump of a form or a raw body, unpacked where it came packed. */
 int ccol__intake_dump_finish(struct intake *intake);

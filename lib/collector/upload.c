@@ -89,7 +89,9 @@ static int settle_code(ccol_upload *upload, int code)
     }
     if (code == CCOL_ETOOLARGE)
         return settle(upload, OUTCOME_TOO_LARGE, MALFORMED_NONE, "too many parts, or too large");
-    if (code != CCOL_EFORMAT) return settle(upload, OUTCOME_NO_ROOM, MALFORMED_NONE, "the memory budget is spent");
+    if (code != CCOL_EFORMAT)
+        return settle(upload, OUTCOME_NO_ROOM, MALFORMED_NONE,
+                      "no room for it: the memory budget is spent, or the spool's disk full");
     if (upload->annotations.malformed != MALFORMED_NONE) return settle_malformed(upload, upload->annotations.malformed);
     return settle(upload, OUTCOME_MALFORMED, MALFORMED_INVALID_PAYLOAD_STRUCTURE,
                   ccol__multipart_reason(upload->multipart));

@@ -227,22 +227,56 @@ static void void_places(struct spool *spool, struct spool_place *places, size_t 
     leave_active(spool);
 }
 
+/* A large record passes through memory in slices. */
+static int write_large(struct segment *segment, const struct crash_buffer *bytes, size_t length, ccol_error *err)
+{
+    int code = 0;
+    for (size_t at = 0, slice; !code && at < length; at += slice) {
+        slice = length - at < CRASH_BUFFER_SLICE ? length - at : CRASH_BUFFER_SLICE;
+        struct iovec piece = {bytes->data + at, slice};
+        code = ccol__segment_write(segment, &piece, 1, slice, err);
+        ccol__crash_buffer_release(bytes);
+    }
+    return code;
+}
+
+/* Writes what the places say, in one go but for large records. */
+static int write_reports(struct segment *segment, ccol_report *const *reports, const struct spool_place *places,
+                         size_t count, ccol_error *err)
+{
+    struct iovec pieces[BATCH_PIECES];
+    uint64_t bytes = 0;
+    int waiting = 0, code = 0;
+    for (size_t i = 0; !code && i < count; i++) {
+        bool large = reports[i]->bytes.file;
+        if (!large) {
+            pieces[waiting++] = (struct iovec){reports[i]->bytes.data, places[i].bytes};
+            bytes += places[i].bytes;
+        }
+        if (waiting && (large || i + 1 == count)) {
+            code = ccol__segment_write(segment, pieces, waiting, bytes, err);
+            waiting = 0;
+            bytes = 0;
+        }
+        if (!code && large) code = write_large(segment, &reports[i]->bytes, places[i].bytes, err);
+    }
+    return code;
+}
+
 /* Writes and flushes reports that all fit into the active segment. */
 static int commit_run(struct spool *spool, ccol_report *const *reports, struct spool_place *places, size_t count,
                       ccol_error *err)
 {
     struct segment *segment = spool->active;
-    struct iovec pieces[BATCH_PIECES];
     uint64_t batch_first = spool->next_sequence, offset = segment->tail, bytes = 0;
     for (size_t i = 0; i < count; i++) {
         size_t length = ccol__record_bytes(reports[i]);
         places[i] = (struct spool_place){segment, offset + bytes, length, spool->next_sequence++};
         ccol__record_place(reports[i], segment->generation, places[i].sequence, batch_first);
-        pieces[i] = (struct iovec){reports[i]->bytes.data, length};
         bytes += length;
     }
     atomic_fetch_add(&segment->live, count);
-    int code = ccol__segment_write(segment, pieces, (int)count, bytes, err);
+    int code = write_reports(segment, reports, places, count, err);
     if (!code) code = ccol__segment_flush(segment, err);
     if (code) void_places(spool, places, count);
     return code;

@@ -9,7 +9,6 @@
 
 #define LINE_MAX_BYTES ((size_t)64 << 10)
 #define ITEMS_MAX      1000
-#define NUMBER_MAX     19 /* digits of a length */
 
 enum state {
     STATE_HEADER,      /* the first line */

@@ -67,6 +67,17 @@ static int append_file_table(ccol_report *report)
     return 0;
 }
 
+static uint32_t payload_crc(const struct crash_buffer *bytes, size_t length)
+{
+    uint32_t crc = 0;
+    for (size_t at = 0, slice; at < length; at += slice) {
+        slice = length - at < CRASH_BUFFER_SLICE ? length - at : CRASH_BUFFER_SLICE;
+        crc = ccol__crc32c(crc, bytes->data + RECORD_HEADER_BYTES + at, slice);
+        ccol__crash_buffer_release(bytes);
+    }
+    return crc;
+}
+
 static void write_header(ccol_report *report, size_t files_offset)
 {
     struct record_header header = {.payload_bytes = report->bytes.length - RECORD_HEADER_BYTES,
@@ -82,7 +93,7 @@ static void write_header(ccol_report *report, size_t files_offset)
     memcpy(header.magic, magic, sizeof magic);
     memcpy(header.id, report->id, sizeof report->id);
     memcpy(header.rule, report->rule, sizeof report->rule);
-    header.payload_crc = ccol__crc32c(0, report->bytes.data + RECORD_HEADER_BYTES, header.payload_bytes);
+    header.payload_crc = payload_crc(&report->bytes, header.payload_bytes);
     memset(report->bytes.data, 0, RECORD_HEADER_BYTES);
     memcpy(report->bytes.data, &header, sizeof header);
 }

@@ -23,6 +23,7 @@
 /* Larger files are written past the page cache, in multiples of this. */
 #define DIRECT_MIN       ((size_t)64 << 10)
 #define DIRECT_BLOCK     4096
+#define DIRECT_MOST      ((size_t)4 << 20) /* at once: the pages are pinned meanwhile */
 #define SHARED_NAMES_MAX 128
 
 /* Nearly every crash of a day has the same dump_names, a few bytes that would take an inode and a block each: they are
@@ -73,7 +74,8 @@ static size_t write_blocks(int fd, const char *data, size_t length)
 {
     size_t done = 0, blocks = length - length % DIRECT_BLOCK;
     while (done < blocks) {
-        ssize_t wrote = pwrite(fd, data + done, blocks - done, (off_t)done);
+        size_t piece = blocks - done < DIRECT_MOST ? blocks - done : DIRECT_MOST;
+        ssize_t wrote = pwrite(fd, data + done, piece, (off_t)done);
         if (wrote <= 0 || wrote % DIRECT_BLOCK) break;
         done += (size_t)wrote;
     }
