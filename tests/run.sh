@@ -26,7 +26,7 @@ install_packages() {
     python3 python3-venv python3-pytest python3-requests python3-jsonschema python3-prometheus-client python3-pika
     python3-mypy python3-boto3 abigail-tools gcc-aarch64-linux-gnu)
   packages+=(python3-pip python3-setuptools python3-wheel debootstrap lintian mandoc doxygen iproute2 git) # packages, pages
-  packages+=(binutils gdb musl-tools gcc-aarch64-linux-gnu libc6-dev-arm64-cross) # what the monitor watches
+  packages+=(binutils gdb musl-tools gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user) # what the monitor watches
   command -v npm > /dev/null || packages+=(nodejs npm) # for statsd and the benchmark's peers
   command -v cargo > /dev/null && command -v rustc > /dev/null || packages+=(cargo-web rustc-web) # crashing programs, readers
   command -v go > /dev/null || packages+=(golang-go)

@@ -53,18 +53,34 @@ static inline void snapshot_add_memory(uint32_t id, uint64_t address, const void
 }
 
 #if defined(__x86_64__)
-__attribute__((no_sanitize("address"))) static inline void snapshot_on_fault(int number, siginfo_t *info, void *context)
+static inline void snapshot_registers(struct snapshot_thread *thread, const mcontext_t *at)
 {
     static const int places[] = {REG_R15, REG_R14, REG_R13, REG_R12, REG_RBP, REG_RBX, REG_R11,
                                  REG_R10, REG_R9,  REG_R8,  REG_RAX, REG_RCX, REG_RDX, REG_RSI,
                                  REG_RDI, -1,      REG_RIP, -1,      REG_EFL, REG_RSP};
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++)
+        thread->registers[i] = places[i] < 0 ? 0 : (uint64_t)at->gregs[places[i]];
+    thread->sp = (uint64_t)at->gregs[REG_RSP];
+    thread->pc = (uint64_t)at->gregs[REG_RIP];
+}
+#else
+static inline void snapshot_registers(struct snapshot_thread *thread, const mcontext_t *at)
+{
+    for (size_t i = 0; i < 31; i++)
+        thread->registers[i] = at->regs[i];
+    thread->registers[31] = thread->sp = at->sp;
+    thread->registers[32] = thread->pc = at->pc;
+    thread->registers[33] = at->pstate;
+}
+#endif
+
+__attribute__((no_sanitize("address"))) static inline void snapshot_on_fault(int number, siginfo_t *info, void *context)
+{
     const ucontext_t *at = context;
     (void)number;
     memset(&snapshot_seen.thread, 0, sizeof snapshot_seen.thread);
-    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++)
-        snapshot_seen.thread.registers[i] = places[i] < 0 ? 0 : (uint64_t)at->uc_mcontext.gregs[places[i]];
-    uint64_t sp = snapshot_seen.thread.sp = (uint64_t)at->uc_mcontext.gregs[REG_RSP];
-    uint64_t pc = snapshot_seen.thread.pc = (uint64_t)at->uc_mcontext.gregs[REG_RIP];
+    snapshot_registers(&snapshot_seen.thread, &at->uc_mcontext);
+    uint64_t sp = snapshot_seen.thread.sp, pc = snapshot_seen.thread.pc;
     snapshot_seen.thread.flags = SNAPSHOT_CRASHED | SNAPSHOT_REGISTERS;
     snapshot_seen.tid = snapshot_seen.thread.tid = (int32_t)syscall(SYS_gettid);
     snapshot_seen.info = *info;
@@ -170,6 +186,5 @@ static inline const void *snapshot_of(void (*crash)(void), size_t *length)
     *length = ccol__build_finish(build, 1, reason.happened_at_us);
     return build->memory;
 }
-#endif
 
 #endif

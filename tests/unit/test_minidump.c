@@ -9,23 +9,28 @@
 
 #include "monitor/minidump_writer.h"
 
-#define STREAM_THREADS     3
-#define STREAM_MODULES     4
-#define STREAM_MEMORY      5
-#define STREAM_EXCEPTION   6
-#define STREAM_SYSTEM      7
-#define STREAM_MISC        15
-#define STREAM_NAMES       24
-#define STREAM_CRASHPAD    0x43500001
-#define STREAM_ENVIRON     0x47670007
-#define STREAM_MAPS        0x47670009
-#define STREAM_SOFT        0x4d7a0004
-#define AARCH64_SP_PLACE   31
-#define THREAD_FIRST_SP    UINT64_C(0x7f0000001000)
-#define THREAD_DISTANCE    UINT64_C(0x100000)
-#define AARCH64_CODE       UINT64_C(0xaaaa00001000)
-#define X86_64_REGISTER_SP 19
-#define X86_64_REGISTER_IP 16
+#define STREAM_THREADS   3
+#define STREAM_MODULES   4
+#define STREAM_MEMORY    5
+#define STREAM_EXCEPTION 6
+#define STREAM_SYSTEM    7
+#define STREAM_MISC      15
+#define STREAM_NAMES     24
+#define STREAM_CRASHPAD  0x43500001
+#define STREAM_ENVIRON   0x47670007
+#define STREAM_MAPS      0x47670009
+#define STREAM_SOFT      0x4d7a0004
+#define AARCH64_SP_PLACE 31
+#define THREAD_FIRST_SP  UINT64_C(0x7f0000001000)
+#define THREAD_DISTANCE  UINT64_C(0x100000)
+#define AARCH64_CODE     UINT64_C(0xaaaa00001000)
+
+/* Of the machine that this runs on: places in the registers, the context's size and places in it. */
+#if defined(__x86_64__)
+enum { SP_PLACE = 19, PC_PLACE = 16, CONTEXT_BYTES = 1232, CONTEXT_SP = 0x98, CONTEXT_PC = 0xf8 };
+#else
+enum { SP_PLACE = 31, PC_PLACE = 32, CONTEXT_BYTES = 912, CONTEXT_SP = 8 + 31 * 8, CONTEXT_PC = 8 + 32 * 8 };
+#endif
 
 static const char *dump_folder;
 static volatile uintptr_t nowhere = 0x10;
@@ -138,9 +143,9 @@ static void a_real_crash_has_all_streams(void)
     CHECK_INT(length, 4 + 48);
     CHECK_INT(u32(&dump, at + 4), snapshot_seen.tid);
     size_t context = u32(&dump, at + 4 + 44);
-    CHECK_INT(u32(&dump, at + 4 + 40), 1232);
-    CHECK(u64(&dump, context + 0xf8) == snapshot_seen.thread.pc);
-    CHECK(u64(&dump, context + 0x98) == snapshot_seen.thread.sp);
+    CHECK_INT(u32(&dump, at + 4 + 40), CONTEXT_BYTES);
+    CHECK(u64(&dump, context + CONTEXT_PC) == snapshot_seen.thread.pc);
+    CHECK(u64(&dump, context + CONTEXT_SP) == snapshot_seen.thread.sp);
     CHECK(u64(&dump, at + 4 + 24) == snapshot_seen.stack_address);
 
     at = stream(&dump, STREAM_EXCEPTION, &length);
@@ -183,8 +188,8 @@ static const void *make_crowd(size_t threads, size_t stack_bytes, size_t *length
         list[i].tid = (int32_t)(1000 + i);
         list[i].flags = SNAPSHOT_REGISTERS | (i ? 0 : SNAPSHOT_CRASHED);
         snprintf(list[i].name, sizeof list[i].name, "worker-%u", (unsigned)i % 10000);
-        list[i].registers[X86_64_REGISTER_SP] = list[i].sp = THREAD_FIRST_SP + i * THREAD_DISTANCE;
-        list[i].registers[X86_64_REGISTER_IP] = list[i].pc = AARCH64_CODE + 128;
+        list[i].registers[SP_PLACE] = list[i].sp = THREAD_FIRST_SP + i * THREAD_DISTANCE;
+        list[i].registers[PC_PLACE] = list[i].pc = AARCH64_CODE + 128;
     }
     struct snapshot_reason reason = {.event = SNAPSHOT_FATAL_SIGNAL,
                                      .flags = SNAPSHOT_SIGINFO,
