@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -16,17 +17,19 @@
 #include "base/folder.h"
 #include "monitor/shipment.h"
 
-#define PART         "shipper"
-#define ADOPTED_MOST 4    /* spools of others that are open at once */
-#define RETRY_MS     1000 /* after the collector had no room */
-#define LOOK_MS      5000 /* also without being woken */
-#define ADOPT_EVERY  12   /* such looks between two searches for orphans */
-#define PATH_SIZE    4096
+#define PART        "shipper"
+#define RETRY_MS    1000  /* after the collector had no room */
+#define LOOK_MS     5000  /* also without being woken */
+#define ADOPTED_MS  1000  /* likewise, while there is an adopted one */
+#define ADOPT_MS    60000 /* between two searches for orphans */
+#define CATCH_UP_MS 2000  /* how long a run's end may take for what others left */
+#define PATH_SIZE   4096
 
-/* The spool of an instance that is gone, until it is empty. */
+/* An instance that is gone, until its spool is empty. */
 struct adopted {
-    struct handover handover;
-    ccol_collector *collector; /* NULL: this place is free */
+    struct shipment_context context; /* with a collector of its own; NULL: there is no such instance */
+    struct shipment shipment;
+    int turn_fd; /* flock on the parent folder: whose turn it is to adopt */
 };
 
 struct shipper {
@@ -37,7 +40,8 @@ struct shipper {
     struct log_line_reader *lines;
     struct shipment_context context;
     struct shipment own;
-    struct adopted adopted[ADOPTED_MOST];
+    struct adopted adopted;
+    uint64_t adopt_at_ms; /* when to look for orphans again */
     bool keeper_gone;
 };
 
@@ -88,67 +92,93 @@ static uint64_t queued(ccol_collector *collector)
     return stats.queued;
 }
 
-/* Removes the folders of spools that are empty by now. */
+static void give_turn_back(struct adopted *adopted)
+{
+    if (adopted->turn_fd >= 0) close(adopted->turn_fd);
+    adopted->turn_fd = -1;
+}
+
+static void leave_adopted(struct adopted *adopted)
+{
+    ccol_collector_free(adopted->context.collector);
+    adopted->context.collector = NULL;
+    ccol__shipment_close(&adopted->shipment);
+    give_turn_back(adopted);
+}
+
+/* Removes the folder of the adopted instance if its spool is empty by now. */
 static void tend_adopted(struct shipper *shipper)
 {
-    for (size_t i = 0; i < ADOPTED_MOST; i++) {
-        struct adopted *adopted = &shipper->adopted[i];
-        ccol_error err = {0};
-        if (!adopted->collector || queued(adopted->collector) > 0) continue;
-        ccol_collector_free(adopted->collector);
-        adopted->collector = NULL;
-        if (ccol__handover_destroy(&adopted->handover, &err) != 0)
-            tell(shipper, CCOL_LOG_WARNING, "an instance that ended is not removed", &err);
-        ccol__handover_close(&adopted->handover);
-    }
-}
-
-static struct adopted *free_place(struct shipper *shipper)
-{
-    for (size_t i = 0; i < ADOPTED_MOST; i++) {
-        if (!shipper->adopted[i].collector) return &shipper->adopted[i];
-    }
-    return NULL;
-}
-
-/* Ships what an instance left whose keeper is gone. Its snapshots go into our own spool; what is in its spool already
- * is saved from there. */
-static void adopt(struct shipper *shipper, const char *name)
-{
-    struct shipment shipment;
+    struct adopted *adopted = &shipper->adopted;
     ccol_error err = {0};
-    struct adopted *place = free_place(shipper);
-    int code = place ? ccol__shipment_open(&shipment, &shipper->context, shipper->parent_fd, name, &err) : -EBUSY;
-    if (!place) return;
-    if (code || !ccol__handover_is_orphan(&shipment.handover)) { /* it lives, or somebody else has it */
-        ccol__shipment_close(&shipment);
-        return;
-    }
-    code = ccol__shipment_finish(&shipment, &err);
-    if (!code) code = open_collector(shipper, name, &place->collector, &err);
-    if (code) {
-        place->collector = NULL;
-        tell(shipper, CCOL_LOG_WARNING, "an instance that ended is not adopted yet", &err);
-        ccol__shipment_close(&shipment);
-        return;
-    }
-    ccol__log_follower_free(shipment.follower);
-    place->handover = shipment.handover; /* with its locks */
-    ccol__log(&shipper->options.log, CCOL_LOG_INFO, PART, "", "adopted %s, whose keeper is gone", name);
+    if (!adopted->context.collector || queued(adopted->context.collector) > 0) return;
+    ccol_collector_free(adopted->context.collector);
+    adopted->context.collector = NULL;
+    if (ccol__handover_destroy(&adopted->shipment.handover, &err) != 0)
+        tell(shipper, CCOL_LOG_WARNING, "an instance that ended is not removed", &err);
+    leave_adopted(adopted);
 }
 
-static void adopt_all(struct shipper *shipper)
+/* Ships what an instance left whose keeper is gone: snapshots go behind what is in its spool already, so that its
+ * crashes stay in order. */
+static bool adopt(struct shipper *shipper, const char *name)
 {
-    if (shipper->options.no_adoption) return;
+    struct adopted *adopted = &shipper->adopted;
+    ccol_error err = {0};
+    adopted->context = shipper->context;
+    adopted->context.collector = NULL;
+    int code = ccol__shipment_open(&adopted->shipment, &adopted->context, shipper->parent_fd, name, &err);
+    if (code || !ccol__handover_is_orphan(&adopted->shipment.handover)) { /* it lives, or somebody else has it */
+        ccol__shipment_close(&adopted->shipment);
+        return false;
+    }
+    code = open_collector(shipper, name, &adopted->context.collector, &err);
+    if (!code) code = ccol__shipment_finish(&adopted->shipment, &err);
+    if (code) {
+        tell(shipper, CCOL_LOG_WARNING, "an instance that ended is not adopted yet", &err);
+        ccol_collector_free(adopted->context.collector);
+        adopted->context.collector = NULL;
+        ccol__shipment_close(&adopted->shipment);
+        return false;
+    }
+    ccol__log(&shipper->options.log, CCOL_LOG_INFO, PART, "", "adopted %s, whose keeper is gone", name);
+    return true;
+}
+
+/* The first name behind `after` of a folder that can be an instance's. Names begin with the time of their start. */
+static bool next_name(const struct shipper *shipper, const char *after, char out[HANDOVER_NAME_MOST])
+{
     int copy = openat(shipper->parent_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *folder = copy < 0 ? NULL : fdopendir(copy);
     if (!folder && copy >= 0) close(copy);
+    out[0] = '\0';
     for (struct dirent *entry; folder && (entry = readdir(folder));) {
-        if (!ccol__handover_is_name(entry->d_name) || strcmp(entry->d_name, shipper->from->instance) == 0) continue;
-        adopt(shipper, entry->d_name);
-        tend_adopted(shipper);
+        const char *name = entry->d_name;
+        if (!ccol__handover_is_name(name) || strcmp(name, shipper->from->instance) == 0 || strcmp(name, after) <= 0)
+            continue;
+        if (!out[0] || strcmp(name, out) < 0) memcpy(out, name, strlen(name) + 1);
     }
     if (folder) closedir(folder);
+    return out[0] != '\0';
+}
+
+/* Adopts the oldest instance that is gone. One at a time, and one shipper of a data folder: so their crashes reach the
+ * storage in order. */
+static bool adopt_next(struct shipper *shipper)
+{
+    char name[HANDOVER_NAME_MOST] = "", after[HANDOVER_NAME_MOST];
+    struct adopted *adopted = &shipper->adopted;
+    if (shipper->options.no_adoption || adopted->context.collector) return false;
+    adopted->turn_fd = openat(shipper->parent_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (flock(adopted->turn_fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+        give_turn_back(adopted);
+        return false;
+    }
+    do
+        memcpy(after, name, sizeof after);
+    while (next_name(shipper, after, name) && !adopt(shipper, name));
+    if (!adopted->context.collector) give_turn_back(adopted);
+    return adopted->context.collector != NULL;
 }
 
 /* Waits for the keeper's word, at most so long. */
@@ -164,7 +194,7 @@ static void wait_for_word(struct shipper *shipper, int timeout_ms)
 }
 
 /* One look at everything. Returns how long the next may take to come, at most. */
-static int turn(struct shipper *shipper, unsigned looks)
+static int turn(struct shipper *shipper)
 {
     ccol_error err = {0};
     int timeout_ms = LOOK_MS;
@@ -172,16 +202,20 @@ static int turn(struct shipper *shipper, unsigned looks)
         tell(shipper, CCOL_LOG_WARNING, "tried again soon", &err);
         timeout_ms = RETRY_MS;
     }
-    if (looks % ADOPT_EVERY == 0) adopt_all(shipper);
     tend_adopted(shipper);
+    if (!shipper->adopted.context.collector && ccol__clock_monotonic_ms() >= shipper->adopt_at_ms) {
+        bool found = adopt_next(shipper); /* then the one behind it as soon as this one is through */
+        shipper->adopt_at_ms = found ? 0 : ccol__clock_monotonic_ms() + ADOPT_MS;
+    }
+    if (shipper->adopted.context.collector && timeout_ms > ADOPTED_MS) timeout_ms = ADOPTED_MS;
     int due_ms = ccol__shipment_due_ms(&shipper->own);
     return due_ms >= 0 && due_ms < timeout_ms ? due_ms : timeout_ms;
 }
 
 static void serve(struct shipper *shipper)
 {
-    for (unsigned looks = 0;; looks++) {
-        int timeout_ms = turn(shipper, looks);
+    for (;;) {
+        int timeout_ms = turn(shipper);
         if (shipper->keeper_gone || ccol__shipment_is_done(&shipper->own)) return;
         wait_for_word(shipper, timeout_ms);
     }
@@ -191,6 +225,18 @@ static unsigned left_ms(uint64_t until)
 {
     uint64_t now = ccol__clock_monotonic_ms();
     return now < until ? (unsigned)(until - now) : 0;
+}
+
+/* The end of a run does not wait for long for what others left. */
+static void catch_up(struct shipper *shipper, uint64_t until)
+{
+    uint64_t soon = ccol__clock_monotonic_ms() + CATCH_UP_MS;
+    if (until > soon) until = soon;
+    for (int code = 0; !code && left_ms(until) > 0;) {
+        if (!shipper->adopted.context.collector && !adopt_next(shipper)) return;
+        code = ccol_collector_drain(shipper->adopted.context.collector, left_ms(until));
+        tend_adopted(shipper);
+    }
 }
 
 /* The last turns: until everything is submitted and saved, or the time for it is over. What is left then is found by
@@ -205,10 +251,7 @@ static int finish(struct shipper *shipper, ccol_error *err)
     }
     if (code) return code;
     ccol_collector_drain(shipper->context.collector, left_ms(until));
-    for (size_t i = 0; i < ADOPTED_MOST; i++) {
-        if (shipper->adopted[i].collector) ccol_collector_drain(shipper->adopted[i].collector, left_ms(until));
-    }
-    tend_adopted(shipper);
+    catch_up(shipper, until);
     bool empty = queued(shipper->context.collector) == 0;
     ccol_collector_free(shipper->context.collector);
     shipper->context.collector = NULL;
@@ -217,12 +260,7 @@ static int finish(struct shipper *shipper, ccol_error *err)
 
 static void close_parts(struct shipper *shipper)
 {
-    for (size_t i = 0; i < ADOPTED_MOST; i++) {
-        struct adopted *adopted = &shipper->adopted[i];
-        if (!adopted->collector) continue;
-        ccol_collector_free(adopted->collector);
-        ccol__handover_close(&adopted->handover);
-    }
+    if (shipper->adopted.context.collector) leave_adopted(&shipper->adopted);
     ccol__shipment_close(&shipper->own);
     ccol_collector_free(shipper->context.collector);
     ccol__host_fini(&shipper->context.host);
@@ -237,7 +275,7 @@ int ccol__shipper_run(const struct shipper_options *options, const struct keeper
     if (!shipper) return ccol_fail(err, -ENOMEM, "no memory for the shipper");
     shipper->options = *options;
     shipper->from = from;
-    shipper->parent_fd = -1;
+    shipper->parent_fd = shipper->adopted.turn_fd = -1;
     shipper->own.handover = (struct handover){.fd = -1, .shipper_lock_fd = -1, .keeper_lock_fd = -1};
     set_defaults(&shipper->options);
     int code = open_parts(shipper, err);

@@ -76,6 +76,7 @@ static int find_defaults(ccol_settings *settings)
         code = replace(&settings->values[SETTING_LOG_FORMAT].found, strdup(isatty(STDERR_FILENO) ? "text" : "json"));
     if (!code) code = replace(&settings->values[SETTING_LOG_LEVEL].found, strdup("info"));
     if (!code) code = replace(&settings->values[SETTING_SPOOL_SEGMENT_BYTES].found, strdup("64MiB"));
+    if (!code) code = replace(&settings->values[SETTING_CONCURRENT_CRASHMOVERS].found, strdup("4"));
     if (!code) code = replace(&settings->values[SETTING_PRELOAD_LIBRARY].found, strdup(CCOL_PRELOAD_LIBRARY));
     if (!code) code = replace(&settings->values[SETTING_DATA_DIR].found, strdup("./crashcollect-data"));
     return code ? code : find_folders(settings);
@@ -101,6 +102,7 @@ void ccol_settings_set_program(ccol_settings *settings, ccol_program program)
     replace(&settings->values[SETTING_LOG_LEVEL].found, strdup("warning"));
     /* one spool per run, which holds few reports */
     replace(&settings->values[SETTING_SPOOL_SEGMENT_BYTES].found, strdup("8MiB"));
+    replace(&settings->values[SETTING_CONCURRENT_CRASHMOVERS].found, strdup("1")); /* they arrive in order */
 }
 
 static void lines_fini(struct lines *lines)

@@ -17,7 +17,7 @@ SETTING(FS_ROOT, "fs-root", "FOLDER", "(DATA_DIR/crashes)", PATH, 0, 0, false, "
 SETTING(SPOOL_DIR, "spool-dir", "FOLDER", "(DATA_DIR/spool)", PATH, 0, 0, false, "Where ack spooled makes reports durable before they are acknowledged")
 SETTING(STORAGE, "storage", "fs|s3|upstream|sentry|null", "fs", CHOICES, 0, 0, false, "Where crashes end up; several with commas between them each get every crash")
 SETTING(ACK, "ack", "spooled|stored|queued", "spooled", CHOICE, 0, 0, false, "When a client is answered: the report is durable in the spool, the storage has it, or it is in memory only and may be lost")
-SETTING(CONCURRENT_CRASHMOVERS, "concurrent-crashmovers", "NUMBER", "4", NUMBER, 1, 256, false, "Threads that may be at one storage, or publish, at the same time")
+SETTING(CONCURRENT_CRASHMOVERS, "concurrent-crashmovers", "NUMBER", "(4, for crashcollect-run 1)", NUMBER, 1, 256, false, "Threads that may be at one storage, or publish, at the same time; with 1 reports get there in order")
 SETTING(SPOOL_MAX_BYTES, "spool-max-bytes", "SIZE", "10GiB", SIZE, MIB, 1024 * TIB, false, "Unsaved reports beyond this size are refused with 503")
 SETTING(SPOOL_MAX_REPORTS, "spool-max-reports", "NUMBER", "none", NUMBER, 1, UINT64_C(1000000000), false, "Unsaved reports beyond this number are refused with 503")
 SETTING(SPOOL_MAX_AGE, "spool-max-age", "TIME", "none", TIME, SECOND, 100 * YEAR, false, "Reports that could not be saved for so long go into quarantine")

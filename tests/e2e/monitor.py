@@ -69,6 +69,19 @@ def run(tmp_path, *arguments, timeout=60, env=None, **popen):
                           env=clean_environment(env), timeout=timeout, check=False, **popen)
 
 
+def shipper_of(keeper_pid):
+    """The keeper's child that has the keeper's own program and leads a process group."""
+    for task in pathlib.Path(f"/proc/{keeper_pid}/task").glob("*/children"):
+        try:
+            for child in task.read_text().split():
+                same = os.readlink(f"/proc/{child}/exe") == os.readlink(f"/proc/{keeper_pid}/exe")
+                if same and os.getpgid(int(child)) == int(child):
+                    return int(child)
+        except OSError:
+            pass
+    return None
+
+
 def need(*programs):
     """The programs must be there: the package list of tests/run.sh installs them."""
     missing = [program for program in programs if not shutil.which(program)]

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
 """What the Sentry tests share: a strict reader of envelopes, a scripted server, real receivers, and a native report."""
+import contextlib
 import gzip
 import http.server
 import json
 import os
 import pathlib
 import re
+import socket
 import ssl
 import subprocess
 import threading
@@ -77,6 +79,7 @@ class Stub:
         self.requests = []  # (time, path, headers, body)
         self.envelopes = []  # of those answered with 200
         self.seen = []  # all of them
+        self.connections = []
         self.lock = threading.Lock()
         self.release = threading.Event()
 
@@ -121,6 +124,10 @@ class Stub:
             def handle_error(self, *_):
                 pass
 
+            def process_request(self, request, client_address):
+                stub.connections.append(request)
+                super().process_request(request, client_address)
+
         self.handler = Handler
         self.server_class = Server
         self.port = None
@@ -136,8 +143,12 @@ class Stub:
         threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
 
     def down(self):
+        """Nobody gets through any more, not even by a connection that is open."""
         self.server.shutdown()
         self.server.server_close()
+        while self.connections:
+            with contextlib.suppress(OSError):
+                self.connections.pop().shutdown(socket.SHUT_RDWR)
 
     def take(self):
         with self.lock:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """A watched program's death arrives at Sentry: with its stack, its last lines and its minidump, also when Sentry was away
-and everything of ours was killed meanwhile. CCOL_SENTRY_CRASHES: how often the last line must be there."""
+and everything of ours was killed meanwhile. CCOL_SENTRY_CRASHES: how often the last line must be there;
+CCOL_SENTRY_OUTAGE: seconds that Sentry is away, at least, and the usual pauses between tries then."""
+import collections
 import json
 import os
 import pathlib
@@ -16,13 +18,14 @@ import pytest
 
 import crashers
 from harness import clean_environment, eventually, read_tree
-from monitor import memory_cgroup
+from monitor import memory_cgroup, shipper_of
 from sentry_parts import KEY, SCHEMA, SERVICES, Bugsink, SentryCli, Stub, at_services
 
 BUILD = pathlib.Path(os.environ["CCOL_BUILD_DIR"])
 VICTIM = BUILD / "tests/sentry_victim"
 RUN = os.environ["CCOL_WATCHER"]
 CRASHES = int(os.environ.get("CCOL_SENTRY_CRASHES", "10"))
+OUTAGE = int(os.environ.get("CCOL_SENTRY_OUTAGE", "0"))
 
 
 @pytest.fixture
@@ -51,7 +54,8 @@ def watch(folder, dsn, *command, env=None, **more):
 
 def crashes(stub):
     """Events of deaths: not of log lines, and not of runs whose keeper left no word."""
-    return [one for one in stub.envelopes if one.payloads("event") and one.event["tags"].get("kind") != "log" and
+    ours = [one for one in stub.envelopes if one.payloads("event") and one.event["sdk"]["name"] == "crashcollect"]
+    return [one for one in ours if one.event["tags"].get("kind") != "log" and
             one.event["tags"].get("reason") != "vanished"]
 
 
@@ -216,56 +220,154 @@ def test_a6_an_uncaught_exception(stub, tmp_path):
     assert not envelope.event["exception"]["values"][0]["mechanism"]["handled"]
 
 
-def loss_of_the_sdk(stub, count):
-    """The same by sentry-sdk: a process per error, at a receiver that is away; how many arrive later."""
-    python = at_services('NAME=sdk; need_venv sentry-sdk 2.44.0; echo "$VENV/bin/python"')
-    code = ("import sentry_sdk, sys\nsentry_sdk.init(dsn=sys.argv[1], default_integrations=False, shutdown_timeout=1)\n"
-            "sentry_sdk.capture_message('lost?')\nsentry_sdk.flush(1)\n")
-    for _ in range(count):
-        subprocess.run([python, "-c", code, stub.dsn], timeout=60, capture_output=True)
+SDK_PYTHON = """
+import sentry_sdk, sys
+sentry_sdk.init(dsn=sys.argv[1], default_integrations=False, shutdown_timeout=1)
+for line in sys.stdin:
+    sentry_sdk.capture_message("python " + line.strip())
+    sentry_sdk.flush(1)
+    print(flush=True)
+"""
+SDK_NODE = """
+const sentry = require("@sentry/node");
+sentry.init({dsn: process.argv[1], defaultIntegrations: false});
+sentry.captureMessage("node dies");
+sentry.flush(1000);
+"""
+
+
+class Sdks:
+    """The same by Sentry's own SDKs: processes that have an error and end, as the watched programs do, and one that
+    lives on."""
+
+    def __init__(self, dsn):
+        self.dsn = dsn
+        self.node = at_services('NAME=sdk; need_npm @sentry/node 11.12.0; echo "$NPM_HOME"')
+        self.python = [at_services('NAME=sdk; need_venv sentry-sdk 2.44.0; echo "$VENV/bin/python"'), "-c", SDK_PYTHON, dsn]
+        self.living = subprocess.Popen(self.python, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.sent = collections.Counter()
+        self.live("before")
+
+    def live(self, when):
+        self.sent["python lives"] += 1
+        self.living.stdin.write(f"lives {when}\n")
+        self.living.stdin.flush()
+        assert self.living.stdout.readline() == "\n"
+
+    def crash(self):
+        self.sent.update(["python dies", "node dies"])
+        subprocess.run(self.python, input="dies\n", timeout=60, check=True, capture_output=True, text=True)
+        subprocess.run(["node", "-e", SDK_NODE, self.dsn], cwd=self.node, timeout=60, check=True, capture_output=True)
+
+    def end(self):
+        """How many were sent and arrived, by kind."""
+        self.living.communicate(timeout=60)
+        return self.sent
+
+    @staticmethod
+    def arrived(stub):
+        messages = [event.get("message") or (event.get("logentry") or {}).get("message") or "" for event in stub.events()]
+        return collections.Counter(" ".join(message.split()[:2]) for message in messages if message)
 
 
 def pids_of(folder):
-    """Processes that have something open below that data folder."""
+    """Processes that have something open below that folder."""
     found = set()
     for process in pathlib.Path("/proc").glob("[0-9]*"):
         try:
             links = [os.readlink(link) for link in (process / "fd").iterdir()]
         except OSError:
             continue  # it is gone, or closed something meanwhile
-        if any(link.startswith(str(folder)) for link in links):
+        if any(link.startswith(f"{folder}/") for link in links):
             found.add(int(process.name))
     return found
 
 
-def test_a8_away_and_killed(stub, tmp_path):
-    """Sentry is away, keeper and shipper are killed after each crash; then it is back: each crash is there. The SDK
-    at the same receiver loses them all."""
-    count = 4
-    stub.down()
-    for _ in range(count):
-        process = subprocess.Popen([RUN, "--", VICTIM, "crash"], env=environment(tmp_path / "data", stub.dsn),
-                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        eventually(lambda: process.poll() is not None or list((tmp_path / "data").glob("spool/*.seg")), 30)
-        process.wait(60)
-        for pid in pids_of(tmp_path / "data"):
+def kill_all_of(run):
+    """Keeper and shipper, whatever they are at."""
+    while pids := pids_of(run):
+        for pid in pids:
             try:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass
-    loss_of_the_sdk(stub, count)
+
+
+RUN_CRASHES = 3
+
+
+def crash_and_be_killed(data, env, shipped):
+    """A run with three crashes, so many of which are in its spool when everything of it is killed; the others have but
+    a snapshot."""
+    before = set(data.glob("monitor/*"))
+    script = "while read -r go; do $0 crash; done"
+    process = subprocess.Popen([RUN, "--", "sh", "-c", script, VICTIM], env=env, stdin=subprocess.PIPE,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    run, = eventually(lambda: set(data.glob("monitor/2*")) - before, 30)
+
+    def shipped_of_it():
+        kept = sum(run.name in path.read_text() for path in data.glob("crashes/*/raw_crash/*.json"))
+        return kept if not list(run.glob("*.snapshot")) else None
+
+    for number in range(RUN_CRASHES):
+        if number == shipped:
+            os.kill(eventually(lambda: shipper_of(process.pid), 30), signal.SIGSTOP)
+        process.stdin.write(b"go\n")
+        process.stdin.flush()
+        if number < shipped:
+            eventually(lambda: shipped_of_it() == number + 1, 30, "it is in the spool and at fs")
+        else:
+            eventually(lambda: len(list(run.glob("*.snapshot"))) == number + 1 - shipped, 30, "its snapshot is there")
+    kill_all_of(run)
+    process.communicate()
+
+
+def crash_ids(data):
+    """Event ids of all crashes of which storage fs knows, in the order in which they happened."""
+    found = []
+    for crash_id, crash in read_tree(data / "crashes").items():
+        if not crash.raw_crash["CrashReason"].startswith("vanished"):
+            found.append((json.loads(crash.dumps["stacktrace_json"])["crashed_at"], crash_id.replace("-", "")))
+    return [crash_id for _, crash_id in sorted(found)]
+
+
+def is_empty(data):
+    return not list((data / "monitor").iterdir())
+
+
+def test_a8_away_and_killed(stub, tmp_path):
+    """Sentry is away for a time in which keepers and shippers are killed -9 in four runs; a fifth lives through it. Then
+    it is back: each crash is there once, those of the killed runs in order, freshly dated, and nothing is left of the
+    runs. Sentry's own SDKs at the same receiver lose what they lose."""
+    data, other, sdks = tmp_path / "data", tmp_path / "other", Sdks(stub.dsn)
+    pauses = {"CRASHCOLLECT_RETRY_FIRST": "1s", "CRASHCOLLECT_RETRY_MAX": "60s"} if OUTAGE else {}
+    stub.wait(1)
+    stub.down()
+    up_again = time.monotonic() + OUTAGE
+    lives = subprocess.Popen([RUN, "--", "sh", "-c", "$0 crash; read -r go; $0 crash", VICTIM], stdin=subprocess.PIPE,
+                             env=environment(other, stub.dsn, **pauses), stderr=subprocess.DEVNULL)
+    for shipped in (RUN_CRASHES, 0, 1, 2):
+        crash_and_be_killed(data, environment(data, stub.dsn, **pauses), shipped)
+        sdks.crash()
+        sdks.live("meanwhile")
+    eventually(lambda: time.monotonic() >= up_again, OUTAGE + 1)
+    up_at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime())
     stub.up()
-    assert watch(tmp_path / "data", stub.dsn, VICTIM, "exit").returncode == 0
-    def arrived():
-        """Event ids. A shipper killed between handing over and noting it does so again, under the same id, which a
-        receiver knows."""
-        return {one.header["event_id"] for one in crashes(stub)}
-    eventually(lambda: len(arrived()) >= count, 30, f"{count} crashes, there are {len(arrived())}")
-    eventually(lambda: not list((tmp_path / "data/monitor").iterdir()), 30, "nothing is left of the runs")
-    lost = [one for one in stub.envelopes if "lost?" in json.dumps(one.event)]
-    print(f"crashes: {count}, arrived: {len(arrived())}, sent: {len(crashes(stub))}, of the SDK's {count}: {len(lost)}")
-    assert len(arrived()) == count
-    assert lost == []
+    sdks.live("after")
+    lives.communicate(b"go\n", timeout=60)
+    assert watch(data, stub.dsn, VICTIM, "exit", env=pauses).returncode == 0
+    eventually(lambda: is_empty(data) and is_empty(other), 150, "nothing is left of the runs")
+    arrived = [one.header["event_id"] for one in crashes(stub)]
+    killed, lived = crash_ids(data), crash_ids(other)
+    sent, there = sdks.end(), Sdks.arrived(stub)
+    print(f"crashes of killed runs: {4 * RUN_CRASHES}, arrived: {len([one for one in arrived if one in killed])}; of the "
+          f"one that lived: 2, arrived: {len([one for one in arrived if one in lived])}; "
+          + "; ".join(f"{kind} (SDK): {count}, arrived: {there[kind]}" for kind, count in sorted(sent.items())))
+    assert len(killed) == 4 * RUN_CRASHES and len(lived) == 2
+    assert [one for one in arrived if one in killed] == killed
+    assert sorted(arrived) == sorted(killed + lived)
+    assert all(one.header["sent_at"] >= up_at for one in crashes(stub))
+    assert (there["python lives"], there["python dies"], there["node dies"]) == (2, 0, 0)
 
 
 def test_a11_a_flood_of_lines(stub, tmp_path):

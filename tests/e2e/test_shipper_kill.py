@@ -11,6 +11,7 @@ import time
 
 import crashers
 import harness
+from monitor import shipper_of
 
 ROUNDS = int(os.environ.get("CCOL_MONITOR_KILL_ROUNDS", "40"))
 SEED = int(os.environ.get("CCOL_KILL_SEED", "4711"))
@@ -24,19 +25,6 @@ for number in range({LINES}):
 sys.stdin.readline()
 os.kill(os.getpid(), signal.SIGABRT)
 """
-
-
-def shipper_of(keeper_pid):
-    """The keeper's child that has the keeper's own program and leads a process group."""
-    for task in pathlib.Path(f"/proc/{keeper_pid}/task").glob("*/children"):
-        try:
-            for child in task.read_text().split():
-                same = os.readlink(f"/proc/{child}/exe") == os.readlink(f"/proc/{keeper_pid}/exe")
-                if same and os.getpgid(int(child)) == int(child):
-                    return int(child)
-        except OSError:
-            pass
-    return None
 
 
 def kill(pid):
