@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/json_build.h"
 #include "base/text.h"
 #include "collector/intake_private.h"
 #include "collector/reply.h"
@@ -145,18 +144,6 @@ int ccol__intake_finish(struct intake *intake)
     return 0;
 }
 
-/* The id that a crash reporter gave among the fields of its form. */
-static void read_given_id(struct intake *intake)
-{
-    struct arena arena;
-    ccol__arena_init(&arena, NULL);
-    struct json_builder builder = {.arena = &arena};
-    struct json *event = ccol__json_new(&builder, JSON_OBJECT);
-    if (event) ccol__sentry_fields_merge(&builder, event, intake->report);
-    if (event) ccol__sentry_id_read(intake->id, ccol__json_text(event, "event_id"));
-    ccol__arena_fini(&arena);
-}
-
 const char *ccol__intake_answer(struct intake *intake, char *body, size_t size, unsigned status, const char *why)
 {
     bool for_dump = intake->kind == INTAKE_FORM || intake->kind == INTAKE_DUMP;
@@ -167,7 +154,6 @@ const char *ccol__intake_answer(struct intake *intake, char *body, size_t size, 
         snprintf(body + used, size - used, "\"}");
         return REPLY_JSON;
     }
-    if (for_dump) read_given_id(intake);
     if (!for_dump && intake->id[0])
         snprintf(body, size, "{\"id\":\"%s\"}", intake->id);
     else if (!for_dump)

@@ -83,7 +83,7 @@ int ccol__intake_envelope_begin(struct intake *intake)
 
 static int annotate(struct intake *intake, const char *name, const char *value)
 {
-    if (!value || !*value) return 0;
+    if (!value || !*value || ccol__report_find(intake->report, name)) return 0;
     int code = ccol_report_annotate(intake->report, name, value);
     return code == -EINVAL ? 0 : code;
 }
@@ -99,20 +99,25 @@ static int annotate_release(struct intake *intake, const char *release)
     return code ? code : annotate(intake, "Version", at + 1);
 }
 
-/* What throttle rules and people look at. An event that cannot be read is kept all the same. */
-static int annotate_event(struct intake *intake, const char *event, size_t length)
+int ccol__intake_describe(struct intake *intake, const struct json *event)
+{
+    if (!intake->id[0]) ccol__sentry_id_read(intake->id, ccol__json_text(event, "event_id"));
+    int code = annotate_release(intake, ccol__json_text(event, "release"));
+    if (!code) code = annotate(intake, "SentryEnvironment", ccol__json_text(event, "environment"));
+    if (!code) code = annotate(intake, "SentryPlatform", ccol__json_text(event, "platform"));
+    if (!code) code = annotate(intake, "SentryLevel", ccol__json_text(event, "level"));
+    return code ? code : annotate(intake, "SentryEventId", intake->id);
+}
+
+/* An event that cannot be read is kept all the same. */
+static int describe_text(struct intake *intake, const char *event, size_t length)
 {
     struct arena arena;
     struct json *json;
     int code = 0;
     ccol__arena_init(&arena, intake->limits.budget);
-    if (length && length <= EVENT_MAX && ccol__json_parse(&arena, event, length, &limits, &json, NULL) == 0) {
-        if (!intake->id[0]) ccol__sentry_id_read(intake->id, ccol__json_text(json, "event_id"));
-        code = annotate_release(intake, ccol__json_text(json, "release"));
-        if (!code) code = annotate(intake, "SentryEnvironment", ccol__json_text(json, "environment"));
-        if (!code) code = annotate(intake, "SentryPlatform", ccol__json_text(json, "platform"));
-        if (!code) code = annotate(intake, "SentryLevel", ccol__json_text(json, "level"));
-    }
+    if (length && length <= EVENT_MAX && ccol__json_parse(&arena, event, length, &limits, &json, NULL) == 0)
+        code = ccol__intake_describe(intake, json);
     ccol__arena_fini(&arena);
     return code;
 }
@@ -143,7 +148,7 @@ int ccol__intake_envelope_finish(struct intake *intake)
     if (code == CCOL_EFORMAT)
         return ccol__intake_refuse(intake, 400, "invalid envelope"); /* unless its header was refused before */
     if (!code && intake->has_event)
-        code = annotate_event(intake, (const char *)intake->kept.data + intake->event_at, intake->event_length);
+        code = describe_text(intake, (const char *)intake->kept.data + intake->event_at, intake->event_length);
     return code ? code : add_envelope(intake);
 }
 
@@ -181,7 +186,7 @@ int ccol__intake_store_finish(struct intake *intake)
     if (code == CCOL_EFORMAT || (!code && json->type != JSON_OBJECT))
         code = ccol__intake_refuse(intake, 400, "invalid event: it is no JSON object");
     ccol__arena_fini(&arena);
-    if (!code) code = annotate_event(intake, text, length);
+    if (!code) code = describe_text(intake, text, length);
     if (code) return code;
     if (!intake->id[0]) make_id(intake->id);
     note_item(intake, "event");

@@ -41,10 +41,12 @@ int ccol__intake_authenticate_dsn(struct intake *intake, const char *dsn);
 int ccol__intake_envelope_begin(struct intake *intake);
 int ccol__intake_envelope_finish(struct intake *intake);
 int ccol__intake_store_finish(struct intake *intake);
+/* Annotates what throttle rules and people look at, unless the client did; keeps the event's id. -ENOMEM. */
+int ccol__intake_describe(struct intake *intake, const struct json *event);
 /* Appends bytes to the file that was begun. -ENOMEM. */
 int ccol__intake_copy(ccol_report *report, const struct crash_buffer *bytes);
 
-/* intake_dump.c: the minidump of a form or a raw body, unpacked where it came packed. */
+/* intake_dump.c: the minidump of a form or a raw body, unpacked where it came packed, and what came with it. */
 int ccol__intake_dump_finish(struct intake *intake);
 
 #endif

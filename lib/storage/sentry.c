@@ -107,7 +107,7 @@ static uint64_t add_files(const struct sentry *sentry, struct envelope *envelope
     uint64_t count = 0;
     ccol_file file = {.size = sizeof file};
     for (size_t i = 0; count < FILES_MAX && ccol_report_file_at(report, i, &file); i++) {
-        bool told = event->has_stack && strcmp(file.name, SENTRY_STACK_FILE) == 0;
+        bool told = ccol__sentry_file_is(file.name) || (event->has_stack && strcmp(file.name, SENTRY_STACK_FILE) == 0);
         if (told || (!all && (is_dump(&file) || file.length > SMALL_FILE))) continue;
         add_file(envelope, sentry->plain_dump || event->composed, &file);
         count++;

@@ -155,7 +155,7 @@ static bool is_listed(const char *name, const char *const *list)
 /* What goes into the event elsewhere, or nowhere. */
 static bool is_not_extra(const struct making *making, const char *name)
 {
-    static const char *const known[] = {"uuid", "version", "metadata", "submitted_timestamp", NULL};
+    static const char *const known[] = {"uuid", "version", "metadata", "submitted_timestamp", "SentryEvent", NULL};
     return is_listed(name, known) || is_listed(name, making->options->hidden_fields) || ccol__sentry_field_is(name) ||
            is_secret_name(name);
 }

@@ -197,13 +197,23 @@ def test_minidumps(hop, tmp_path):
     crashes = hop.crashes()
     assert set(crashes) == set(ids)
     assert all(crash.dumps == {DUMP_NAME: DUMP} for crash in crashes.values())
+    first = crashes[ids[0]].raw_crash
+    assert (first["ProductName"], first["Version"]) == ("a", "1")
     assert crashes[ids[0]].raw_crash["sentry[tags][x]"] == "y"
     status, text = curl("-F", f"{DUMP_NAME}=@{file}", "-F", f'sentry={{"event_id":"{ID}"}}')
     assert text == str(uuid.UUID(ID))
+    content_type, inner = multipart({"prod": "Electron"}, {DUMP_NAME: gzip.compress(DUMP), "other": b"x"})
+    file2 = tmp_path / "form"
+    file2.write_bytes(inner)
+    status, text = curl("-F", f"{DUMP_NAME}=@{file2}")
+    assert status == "200 text/plain" and hop.wait_saved(text)[text].dumps == {DUMP_NAME: DUMP}
     status, text = curl("-F", f"{DUMP_NAME}=@{file}", "--form-string", 'sentry__1={"tags":{"a', "--form-string", 'sentry__2=":"b"}}')
     raw = hop.wait_saved(text)[text].raw_crash
     assert raw["sentry__1"] + raw["sentry__2"] == '{"tags":{"a":"b"}}'
-    for bad in (["-F", "other=x"], ["-F", f"{DUMP_NAME}=@/etc/hostname"], ["--data-binary", "x"],
+    (tmp_path / "cut").write_bytes(inner[:-20])
+    (tmp_path / "none").write_bytes(multipart({"prod": "Electron"}, {"other": DUMP})[1])
+    (tmp_path / "dashes").write_bytes(b"--")
+    for bad in (["-F", "other=x"], *(["-F", f"{DUMP_NAME}=@{tmp_path}/{name}"] for name in ("cut", "none", "dashes")), ["-F", f"{DUMP_NAME}=@/etc/hostname"], ["--data-binary", "x"],
                 ["-H", "Content-Type: application/x-dmp", "--data-binary", "no dump"]):
         assert curl(*bad)[0].startswith("400"), bad
 
@@ -333,15 +343,63 @@ def test_a14_sentry_native_event(hop, native, tmp_path):
     assert (raw["ProductName"], raw["Version"], raw["SentryLevel"]) == ("nativeapp", "4.2", "error")
 
 
-def test_a14_sentry_native_crash(hop, native, tmp_path):
-    """Crashpad's handler of that time posts in HTTP/1.0, chunked and gzipped all the same."""
+def test_a14_sentry_native_crash(daemon_factory, stub, native, tmp_path):
+    """Crashpad's handler of that time posts in HTTP/1.0, chunked and gzipped all the same. What sentry-native knows of
+    the event comes as MessagePack: it can be read in the raw crash, and is in the event that goes on to Sentry."""
+    hop = daemon_factory(env={**INTAKE, "CRASHCOLLECT_STORAGE": "fs,sentry", "CRASHCOLLECT_SENTRY_DSN": stub.dsn,
+                              "CRASHCOLLECT_SENTRY_OWN_ERRORS": "off"})
     done = native(hop, tmp_path, "crash")
     assert done.returncode == -signal.SIGSEGV, done.stderr
     uploaded = eventually(lambda: list(tmp_path.glob("database/completed/*.dmp")), 20, "Crashpad has uploaded")
     crash, = stored(hop)
     assert crash.dumps[DUMP_NAME] == uploaded[0].read_bytes()
-    assert crash.dumps["notestxt"] == b"line 1\nline 2\n"
-    assert crash.raw_crash["SentryProject"] == "42" and crash.raw_crash["guid"]
+    assert crash.dumps["notestxt"] == b"line 1\nline 2\n" and crash.dumps["__sentryevent"].startswith(b"\x88")
+    raw = crash.raw_crash
+    assert raw["SentryProject"] == "42" and raw["guid"]
+    assert (raw["ProductName"], raw["Version"], raw["SentryLevel"]) == ("nativeapp", "4.2", "fatal")
+    envelope, = stub.wait(1)
+    for event in (raw["SentryEvent"], envelope.event):
+        assert event["tags"]["expected"] == "yes ü" and event["environment"] == "test"
+        assert (event["extra"]["number"], event["extra"]["half"]) == (-70000, 0.5)
+        crumbs = event["breadcrumbs"]["values"]
+        assert [crumb["message"] for crumb in crumbs] == ["first step", "second step"]
+        assert crumbs[1]["level"] == "warning" and crumbs[0]["timestamp"] <= crumbs[1]["timestamp"]
+    assert "SentryEvent" not in envelope.event["extra"]
+    assert set(envelope.attachments()) == {f"{DUMP_NAME}.dmp", "notestxt"}
+
+
+def packed(value):
+    """As MessagePack."""
+    if isinstance(value, dict):
+        return bytes([0x80 | len(value)]) + b"".join(packed(part) for item in value.items() for part in item)
+    return bytes([0xd9, len(value.encode())]) + value.encode()
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_breadcrumbs_take_turns(hop, turned):
+    """Two files of up to 100 entries, each in turn begun anew: the last 100 of both, oldest first."""
+    crumbs = [packed({"timestamp": f"2026-11-25T10:00:{number:03}Z", "message": f"step {number}"})
+              for number in range(170)]
+    files = [b"".join(crumbs[:100]), b"".join(crumbs[100:])]
+    names = ["__sentry-breadcrumb2", "__sentry-breadcrumb1"] if turned else \
+        ["__sentry-breadcrumb1", "__sentry-breadcrumb2"]
+    content_type, body = multipart({}, {DUMP_NAME: DUMP, **dict(zip(names, files)),
+                                        "__sentry-event": packed({"release": "app@2", "event_id": ID})})
+    reply = post(hop, "minidump", body, {"Content-Type": content_type})
+    assert (reply.status, reply.text) == (200, str(uuid.UUID(ID)))
+    raw = stored(hop)[0].raw_crash
+    assert [crumb["message"] for crumb in raw["SentryEvent"]["breadcrumbs"]["values"]] == \
+        [f"step {number}" for number in range(70, 170)]
+    assert raw["Version"] == "2" and raw["SentryEventId"] == ID
+
+
+def test_what_is_no_messagepack_is_kept(hop):
+    content_type, body = multipart({"ProductName": "mine"}, {
+        DUMP_NAME: DUMP, "__sentry-event": b"\xdf\xff\xff\xff\xff", "__sentry-breadcrumb1": b"\x93\x01"})
+    assert post(hop, "minidump", body, {"Content-Type": content_type}).status == 200
+    crash, = stored(hop)
+    assert crash.dumps["__sentryevent"] == b"\xdf\xff\xff\xff\xff" and crash.raw_crash["ProductName"] == "mine"
+    assert "SentryEvent" not in crash.raw_crash
 
 
 def test_forwarded(daemon_factory, stub):
