@@ -160,26 +160,26 @@ static void search_bytes(struct keeper *keeper, const struct traced_process *pro
     }
 }
 
-static void search(struct keeper *keeper, const struct traced_process *process, const struct image *image)
+/* From the end: linkers put libc's data behind the program's own. False: there was more than the limit. */
+static bool search(struct keeper *keeper, const struct traced_process *process, const struct image *image)
 {
-    _Alignas(8) char bytes[SEARCH_CHUNK];
+    char bytes[SEARCH_CHUNK];
     bool found[STREAMS] = {false};
     uint64_t left = SEARCH_MOST;
-    for (size_t i = 0; i < image->data_count; i++) {
-        uint64_t address = (image->data[i].address + 7) & ~UINT64_C(7),
-                 end = image->data[i].address + image->data[i].bytes;
-        while (address < end && left && !(found[0] && found[1])) {
-            size_t wanted = end - address < sizeof bytes ? (size_t)(end - address) : sizeof bytes;
-            size_t got = ccol__tracee_read(image->pid, address, bytes, wanted);
+    for (size_t i = image->data_count; i-- > 0;) {
+        uint64_t start = (image->data[i].address + 7) & ~UINT64_C(7);
+        uint64_t end = image->data[i].address + image->data[i].bytes, at = end;
+        while (at > start) {
+            if (found[0] && found[1]) return true;
+            if (left < sizeof bytes) return false;
+            left -= sizeof bytes;
+            uint64_t from = at - start > sizeof bytes ? (at - sizeof bytes + 7) & ~UINT64_C(7) : start;
+            size_t got = ccol__tracee_read(image->pid, from, bytes, (size_t)(at - from));
             search_bytes(keeper, process, image, bytes, got, found);
-            if (got < sizeof bytes) break;
-            address += sizeof bytes - sizeof(union stream); /* one that is cut off here is whole in the next */
-            left -= left < sizeof bytes ? left : sizeof bytes;
+            at = from > start ? from + sizeof(union stream) : start; /* one that is cut off here is whole in the next */
         }
     }
-    if (!left && !(found[0] && found[1]))
-        ccol__build_error(&keeper->build, "unflushed output: only the first %u MiB of the program's data were searched",
-                          SEARCH_MOST >> 20);
+    return true;
 }
 
 void ccol__stdio_build(struct keeper *keeper, const struct traced_process *process)
@@ -197,5 +197,7 @@ void ccol__stdio_build(struct keeper *keeper, const struct traced_process *proce
             return;
         }
     }
-    if (executable && ccol__image_open(&image, process->pid, executable)) search(keeper, process, &image);
+    if (executable && ccol__image_open(&image, process->pid, executable) && !search(keeper, process, &image))
+        ccol__build_error(&keeper->build, "unflushed output: only the last %u MiB of the program's data were searched",
+                          SEARCH_MOST >> 20);
 }

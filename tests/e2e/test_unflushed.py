@@ -44,9 +44,10 @@ def test_a_stream_that_was_overwritten_gives_nothing_away(tmp_path, flags):
         assert SECRET.encode() not in snapshot.data
 
 
-def test_what_lies_too_far_is_said_to_be_missing(tmp_path):
-    near = keep(tmp_path, built(tmp_path, "gcc", "-static", "-DFAR=3<<20"), "words").snapshot
-    assert near.unflushed(1) == LAST_WORDS and not near.errors
-    far = keep(tmp_path, built(tmp_path, "gcc", "-static", "-DFAR=5<<20"), "words").snapshot
-    assert far.unflushed(1) == b""
-    assert far.errors == ["unflushed output: only the first 4 MiB of the program's data were searched"]
+@pytest.mark.parametrize("section, megabytes, is_found", [(".data", 20, True), (".data1", 3, True), (".data1", 5, False)])
+def test_what_lies_too_far_is_said_to_be_missing(tmp_path, section, megabytes, is_found):
+    program = built(tmp_path, "gcc", "-static", f"-DFAR={megabytes}<<20", f'-DFAR_SECTION="{section}"')
+    snapshot = keep(tmp_path, program, "words").snapshot
+    assert snapshot.unflushed(1) == (LAST_WORDS if is_found else b"")
+    assert snapshot.errors == ([] if is_found else [
+        "unflushed output: only the last 4 MiB of the program's data were searched"])

@@ -5,14 +5,15 @@
  *   unflushed none          after a flush
  *   unflushed environment   with a stdout that was overwritten: its bytes lie in the environment (glibc)
  *   unflushed nonsense      the same with an end before the beginning (glibc)
- * FAR: with so many bytes of other data before the streams of a static program. */
+ * FAR: with so many bytes of other data, in FAR_SECTION: .data lies before the streams of a static program, .data1
+ * behind them. */
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #ifdef FAR
-char far_data[FAR] = {1};
+__attribute__((section(FAR_SECTION))) char far_data[FAR] = {1};
 #endif
 
 static void overwrite(const char *how)
