@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Dies in a way that a Sentry event must tell: sentry_victim crash|kill|exit|lines [SECONDS] */
+/* Dies in a way that a Sentry event must tell: sentry_victim crash|notes|kill|exit|lines [SECONDS]. "notes": a crash of
+ * a program that tells of its user. */
+#include <crashcollect/capture.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,7 +56,15 @@ int main(int argc, char **argv)
     fprintf(stderr, "INFO: step one\nWARN: step two\n");
     if (strcmp(way, "lines") == 0) return flood(argc > 2 ? strtod(argv[2], NULL) : 1);
     if (strcmp(way, "kill") == 0) raise(SIGKILL);
-    if (strcmp(way, "crash") != 0) return 0;
+    if (strcmp(way, "notes") == 0) {
+        if (ccol_capture_install(NULL) != 0) return 3;
+        ccol_capture_annotate("Email", "someone@example.org");
+        ccol_capture_annotate("URL", "https://example.org/private");
+        ccol_capture_annotate("ApiToken", "hidden-token");
+        ccol_capture_annotate("Custom", "for everybody");
+    } else if (strcmp(way, "crash") != 0) {
+        return 0;
+    }
     fprintf(stderr, "INFO: the last line before\n");
     work(3);
     return 1;

@@ -429,6 +429,67 @@ def test_a13_the_key_is_nowhere(stub, tmp_path, up):
         assert secret.encode() not in payload, header
 
 
+def test_a13_annotations_of_a_user(stub, tmp_path):
+    """What a program notes of its user is in no event, log or other file of the run, but for the report at storage fs;
+    the rest is there."""
+    log = tmp_path / "own.log"
+    with log.open("w") as out:
+        watched = environment(tmp_path / "data", stub.dsn, CRASHCOLLECT_LOG_LEVEL="debug",
+                              CRASHCOLLECT_DISCARD_FIELDS="", CRASHCOLLECT_SENTRY_MINIDUMP="attach",
+                              CRASHCOLLECT_LOG_FILE=tmp_path / "lines.log")
+        subprocess.run([RUN, "--", VICTIM, "notes"], env=watched, stderr=out, timeout=60)
+    envelope, = eventually(lambda: crashes(stub))
+    eventually(lambda: is_empty(tmp_path / "data"))
+    assert envelope.event["extra"]["Custom"] == "for everybody"
+    kept, = read_tree(tmp_path / "data/crashes").values()
+    for name in ("Email", "URL", "ApiToken"):
+        value = kept.raw_crash[name]
+        assert not [header for header, payload in envelope.items if value.encode() in json.dumps(header).encode() + payload]
+        assert holders(tmp_path, value) == [path for path in holders(tmp_path, value) if "/crashes/" in path]
+
+
+@pytest.mark.parametrize("program", ["crashcollectd", "crashcollect-run"])
+def test_a13_banners(tmp_path, program):
+    """Whatever a program says of its settings, also of wrong ones, tells no secret."""
+    path = os.environ["CRASHCOLLECTD"] if program == "crashcollectd" else RUN
+    secrets = {"CRASHCOLLECT_SENTRY_DSN": f"https://{KEY}@sentry.invalid/42", "CRASHCOLLECT_S3_SECRET_ACCESS_KEY": "s3-4711",
+               "CRASHCOLLECT_AMQP_URL": "amqp://user:amqp-4711@broker.invalid/", "CRASHCOLLECT_WEBHOOK_SECRET": "hook-4711",
+               "CRASHCOLLECT_UPSTREAM_TOKEN": "token-4711"}
+    wrong = {**secrets, "CRASHCOLLECT_SENTRY_DSN": f"https://{KEY}@/42", "CRASHCOLLECT_RETRY_FIRST": "never"}
+    said = ""
+    for variables in (secrets, wrong):
+        for option in ("--check-config", "--help", "--version"):
+            env = clean_environment({"CRASHCOLLECT_DATA_DIR": tmp_path / "data", "CRASHCOLLECT_STORAGE": "fs,sentry",
+                                     "CRASHCOLLECT_LOG_LEVEL": "debug", **variables})
+            done = subprocess.run([path, option], env=env, capture_output=True, text=True, timeout=60, cwd=tmp_path)
+            said += done.stdout + done.stderr
+    assert "CRASHCOLLECT_SENTRY_DSN" in said and "CRASHCOLLECT_RETRY_FIRST=never" in said
+    assert not [secret for secret in (KEY, "4711") if secret in said], said
+
+
+def socket_calls(trace):
+    return re.findall(r"^(?:\d+ +)?(?:socket|connect)\(.*$", trace.read_text(), re.M) if trace.exists() else []
+
+
+@pytest.mark.parametrize("mode", ["ptrace", "preload"])
+def test_a12_no_dsn_no_socket(stub, tmp_path, mode):
+    """A watched run without a DSN opens no socket of the network: keeper, shipper and program in mode preload; in mode
+    ptrace the keeper (its program has one tracer). With a DSN the shipper does, so it would be seen."""
+    assert shutil.which("strace"), "needs strace (Debian: strace)"
+    for dsn in ("", stub.dsn):
+        trace = tmp_path / f"trace-{bool(dsn)}"
+        env = environment(tmp_path / f"data-{bool(dsn)}", dsn, CRASHCOLLECT_MODE=mode, ASAN_OPTIONS="detect_leaks=0",
+                          CRASHCOLLECT_STORAGE="fs,sentry" if dsn else "fs",
+                          CRASHCOLLECT_PRELOAD_LIBRARY=BUILD / "lib/libcrashcollect-preload.so")
+        follow = ["-f"] if mode == "preload" else []
+        subprocess.run(["strace", *follow, "-o", trace, "-e", "trace=socket,connect", RUN, "--", VICTIM, "crash"], env=env,
+                       capture_output=True, timeout=60)
+        crash, = eventually(lambda: read_tree(tmp_path / f"data-{bool(dsn)}/crashes")).values()
+        assert crash.raw_crash["CaptureMode"] == mode and crash.raw_crash["CrashReason"].startswith("SIGSEGV")
+        asked = [call for call in socket_calls(trace) if "AF_INET" in call]
+        assert trace.exists() and bool(asked) == bool(dsn and mode == "preload"), asked
+
+
 def test_a16_a_page_of_bugsink(tmp_path):
     """The issue with its stack trace in a browser: its text is read, and a picture is taken of it."""
     browser = shutil.which("chromium")
