@@ -69,7 +69,9 @@ typedef struct ccol_sentry_options {
     unsigned timeout_ms;              /* of sending one report; default 60000 */
     uint64_t max_envelope;            /* bytes of a report's files; beyond it only the event goes; default 200 MiB */
     bool no_gzip;
-    bool plain_dump; /* the minidump is not for processing there, which would replace the report's own stack trace */
+    bool plain_dump;    /* the minidump is not for processing there, which would replace the report's own stack trace */
+    bool dump_endpoint; /* a report with a minidump goes to /api/PROJECT/minidump/, without a stack trace of its own,
+                         * unless it tells more than the dump does */
 } ccol_sentry_options;
 CCOL_API int ccol_storage_new_sentry(ccol_storage **out, const ccol_sentry_options *options, ccol_error *err);
 

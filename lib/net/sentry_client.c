@@ -23,7 +23,7 @@
 struct sentry_client {
     struct http_client *http;
     struct dsn dsn;
-    char envelope_url[DSN_URL_SIZE];
+    char envelope_url[DSN_URL_SIZE], minidump_url[DSN_URL_SIZE];
     char auth[AUTH_SIZE], agent[64], place[DSN_URL_SIZE];
     unsigned timeout_ms;
     bool no_gzip;
@@ -44,6 +44,7 @@ int ccol__sentry_client_new(struct sentry_client **out, const struct sentry_clie
         return code;
     }
     ccol__dsn_url(client->envelope_url, &client->dsn, "envelope");
+    ccol__dsn_url(client->minidump_url, &client->dsn, "minidump");
     snprintf(client->agent, sizeof client->agent, "%s/%s", SENTRY_SDK_NAME, ccol_version_text());
     snprintf(client->auth, sizeof client->auth, "Sentry sentry_version=7, sentry_client=%s, sentry_key=%s",
              client->agent, client->dsn.key);
@@ -151,19 +152,26 @@ static int perform(struct sentry_client *client, struct http_request *request, s
     return ccol__http_client_perform(client->http, request, response, err);
 }
 
-static int post(struct sentry_client *client, const struct http_piece *body, size_t count, bool gzip,
-                unsigned categories, ccol_error *err)
+/* What is sent, and where to. */
+struct posting {
+    const char *url, *content_type;
+    const struct http_piece *body;
+    size_t count;
+    bool gzip;
+};
+
+static int post(struct sentry_client *client, const struct posting *posting, unsigned categories, ccol_error *err)
 {
-    const struct http_header headers[] = {{"Content-Type", "application/x-sentry-envelope"},
+    const struct http_header headers[] = {{"Content-Type", posting->content_type},
                                           {"X-Sentry-Auth", client->auth},
                                           {"User-Agent", client->agent},
                                           {"Content-Encoding", "gzip"}};
     struct http_request request = {.method = "POST",
-                                   .url = client->envelope_url,
+                                   .url = posting->url,
                                    .headers = headers,
-                                   .header_count = gzip ? 4 : 3,
-                                   .body = body,
-                                   .body_count = count};
+                                   .header_count = posting->gzip ? 4 : 3,
+                                   .body = posting->body,
+                                   .body_count = posting->count};
     struct http_response response = {0};
     int code = perform(client, &request, &response, err);
     if (!code) code = judge(client, &response, categories, err);
@@ -182,26 +190,49 @@ static bool pack(struct buffer *out, const struct http_piece *pieces, size_t cou
     return good;
 }
 
+static int hold_back(struct sentry_client *client, unsigned categories, ccol_error *err)
+{
+    unsigned wait_s = ccol__sentry_client_wait_s(client, categories);
+    if (!wait_s) return 0;
+    int code = ccol_fail(err, CCOL_EREMOTE, "Sentry's rate limit: held back for %u s more", wait_s);
+    if (err) err->retry_after_s = wait_s;
+    return code;
+}
+
 int ccol__sentry_client_send(struct sentry_client *client, struct envelope *envelope, unsigned categories,
                              ccol_error *err)
 {
     size_t count, bytes;
-    unsigned wait_s = ccol__sentry_client_wait_s(client, categories);
-    if (wait_s) {
-        int code = ccol_fail(err, CCOL_EREMOTE, "Sentry's rate limit: held back for %u s more", wait_s);
-        if (err) err->retry_after_s = wait_s;
-        return code;
-    }
+    int code = hold_back(client, categories, err);
+    if (code) return code;
     if (ccol__envelope_failed(envelope)) return ccol_fail(err, -ENOMEM, "no memory for an envelope");
     const struct http_piece *body = ccol__envelope_body(envelope, &count, &bytes);
-    if (client->no_gzip) return post(client, body, count, false, categories, err);
+    struct posting posting = {client->envelope_url, "application/x-sentry-envelope", body, count, false};
+    if (client->no_gzip) return post(client, &posting, categories, err);
     struct buffer packed;
     ccol__buffer_init(&packed, ALLOCATION, NULL);
-    int code = pack(&packed, body, count) ? 0 : ccol_fail(err, -ENOMEM, "no memory for an envelope");
+    code = pack(&packed, body, count) ? 0 : ccol_fail(err, -ENOMEM, "no memory for an envelope");
     const struct http_piece piece = {packed.data, packed.length};
-    if (!code) code = post(client, &piece, 1, true, categories, err);
+    posting.body = &piece;
+    posting.count = 1;
+    posting.gzip = true;
+    if (!code) code = post(client, &posting, categories, err);
     ccol__buffer_fini(&packed);
     return code;
+}
+
+int ccol__sentry_client_send_form(struct sentry_client *client, struct sentry_form *form, unsigned categories,
+                                  ccol_error *err)
+{
+    size_t count, bytes;
+    char content_type[sizeof form->boundary + 40];
+    int code = hold_back(client, categories, err);
+    if (code) return code;
+    if (ccol__pieces_failed(&form->pieces)) return ccol_fail(err, -ENOMEM, "no memory for a minidump's form");
+    const struct http_piece *body = ccol__pieces_body(&form->pieces, &count, &bytes);
+    snprintf(content_type, sizeof content_type, "multipart/form-data; boundary=%s", form->boundary);
+    const struct posting posting = {client->minidump_url, content_type, body, count, false};
+    return post(client, &posting, categories, err);
 }
 
 int ccol__sentry_client_probe(struct sentry_client *client, ccol_error *err)

@@ -5,6 +5,7 @@
 
 #include "net/http_client.h"
 #include "net/sentry_envelope.h"
+#include "net/sentry_form.h"
 #include "net/sentry_limits.h"
 
 #define SENTRY_SDK_NAME "crashcollect"
@@ -26,6 +27,9 @@ void ccol__sentry_client_free(struct sentry_client *client);
  * else may pass: *err then tells by retry_after_s when, if the server said so. */
 int ccol__sentry_client_send(struct sentry_client *client, struct envelope *envelope, unsigned categories,
                              ccol_error *err);
+/* The same with a form for the endpoint of minidumps. */
+int ccol__sentry_client_send_form(struct sentry_client *client, struct sentry_form *form, unsigned categories,
+                                  ccol_error *err);
 /* Seconds until the categories may be sent again, 0: now. */
 unsigned ccol__sentry_client_wait_s(struct sentry_client *client, unsigned categories);
 /* Asks the server for anything but an event, to see whether it is there. An answer of any kind that is not an outage

@@ -5,11 +5,10 @@
 #define CCOL_NET_SENTRY_ENVELOPE_H
 
 #include "base/json.h"
-#include "net/http_client.h"
+#include "net/pieces.h"
 
-#define ENVELOPE_ID_SIZE    33
-#define ENVELOPE_ITEMS_MAX  128
-#define ENVELOPE_PIECES_MAX (2 * ENVELOPE_ITEMS_MAX + 2)
+#define ENVELOPE_ID_SIZE   33
+#define ENVELOPE_ITEMS_MAX 128 /* two pieces each, and one */
 
 struct envelope_item {
     const char *type;            /* "event", "attachment", "session", "log", "client_report" */
@@ -22,14 +21,8 @@ struct envelope_item {
 };
 
 struct envelope {
-    struct buffer text; /* header lines */
-    struct {
-        size_t at; /* in text, when data is NULL */
-        const void *data;
-        size_t length;
-    } pieces[ENVELOPE_PIECES_MAX];
-    size_t piece_count, item_count;
-    struct http_piece body[ENVELOPE_PIECES_MAX];
+    struct pieces pieces; /* its text: header lines */
+    size_t item_count;
     bool failed;
 };
 

@@ -47,6 +47,7 @@ const char **ccol__settings_split(const char *list)
 int ccol__settings_new_sentry(const ccol_settings *settings, struct ccol_storage **out, ccol_error *err)
 {
     bool gzip = true;
+    const char *minidump = ccol__settings_value(settings, SETTING_SENTRY_MINIDUMP);
     uint64_t timeout = ccol__settings_amount(settings, SETTING_SENTRY_TIMEOUT);
     auto_free const char **hidden = ccol__settings_split(ccol__settings_value(settings, SETTING_SENTRY_HIDDEN_FIELDS));
     if (!hidden) return ccol_fail(err, -ENOMEM, "CRASHCOLLECT_SENTRY_HIDDEN_FIELDS");
@@ -64,7 +65,8 @@ int ccol__settings_new_sentry(const ccol_settings *settings, struct ccol_storage
         .timeout_ms = timeout > UINT_MAX ? UINT_MAX : (unsigned)timeout,
         .max_envelope = ccol__settings_amount(settings, SETTING_SENTRY_MAX_ENVELOPE),
         .no_gzip = !gzip,
-        .plain_dump = strcmp(ccol__settings_value(settings, SETTING_SENTRY_MINIDUMP), "attach") == 0,
+        .plain_dump = strcmp(minidump, "attach") == 0,
+        .dump_endpoint = strcmp(minidump, "endpoint") == 0,
     };
     return ccol_storage_new_sentry(out, &options, err);
 }

@@ -92,7 +92,7 @@ SETTING(SENTRY_CA_FILE, "sentry-ca-file", "FILE", "(the system's)", FILE, 0, 0, 
 SETTING(SENTRY_PROXY, "sentry-proxy", "URL", "(https_proxy, http_proxy, no_proxy)", TEXT, 0, 0, false, "Proxy on the way to Sentry, or off")
 SETTING(SENTRY_TIMEOUT, "sentry-timeout", "TIME", "60s", TIME, 100, HOUR, false, "How long sending one report to Sentry may take")
 SETTING(SENTRY_MAX_ENVELOPE, "sentry-max-envelope", "SIZE", "200MiB", SIZE, MIB, TIB, false, "Largest files of one report that Sentry takes; of larger ones only the event goes there and the report stays in quarantine")
-SETTING(SENTRY_MINIDUMP, "sentry-minidump", "process|attach", "process", CHOICE, 0, 0, false, "Whether Sentry walks the stack of a minidump itself, or shows the stack trace of the report and keeps the minidump as a file")
+SETTING(SENTRY_MINIDUMP, "sentry-minidump", "process|attach|endpoint", "process", CHOICE, 0, 0, false, "Whether Sentry walks the stack of a minidump that comes with the event, or shows the stack trace of the report and keeps the minidump as a file, or gets the minidump by its endpoint for them and makes the event itself")
 SETTING(SENTRY_OWN_ERRORS, "sentry-own-errors", "on|off", "on", SWITCH, 0, 0, false, "Send errors of this program to Sentry too: failed starts, storages that keep failing, reports refused for good")
 SETTING(SENTRY_INTAKE, "sentry-intake", "on|off", "off", SWITCH, 0, 0, false, "Take what Sentry's SDKs and crash reporters post to /api/PROJECT/{minidump,envelope,store}/")
 SETTING(SENTRY_INTAKE_KEYS, "sentry-intake-keys", "KEY,KEY,...", "", LIST, 0, 0, true, "Public keys that are let in there")

@@ -34,17 +34,16 @@ struct sentry {
     uint64_t refused_events, refused_attachments;
 };
 
-static bool is_dump(const ccol_file *file)
-{
-    return file->length >= 4 && (memcmp(file->data, "MDMP", 4) == 0 || memcmp(file->data, "PMDM", 4) == 0);
-}
-
 /* A name that tells people and their systems what it is. */
 static void name_attachment(char *out, size_t size, const ccol_file *file)
 {
     bool text = strcmp(file->name, "log") == 0 || strcmp(file->name, "stacktrace") == 0;
     bool json = file->length && *(const char *)file->data == '{';
-    snprintf(out, size, "%s%s", file->name, is_dump(file) ? ".dmp" : text ? ".txt" : json ? ".json" : "");
+    snprintf(out, size, "%s%s", file->name,
+             ccol__sentry_file_is_dump(file) ? ".dmp"
+             : text                          ? ".txt"
+             : json                          ? ".json"
+                                             : "");
 }
 
 static void add_file(struct envelope *envelope, bool plain_dump, const ccol_file *file)
@@ -52,7 +51,7 @@ static void add_file(struct envelope *envelope, bool plain_dump, const ccol_file
     char name[64];
     name_attachment(name, sizeof name, file);
     struct envelope_item item = {.type = "attachment", .filename = name, .data = file->data, .length = file->length};
-    if (strcmp(file->name, SENTRY_DUMP_FILE) == 0 && is_dump(file) && !plain_dump)
+    if (strcmp(file->name, SENTRY_DUMP_FILE) == 0 && ccol__sentry_file_is_dump(file) && !plain_dump)
         item.attachment_type = "event.minidump";
     if (strstr(name, ".txt")) item.content_type = "text/plain";
     ccol__envelope_add(envelope, &item);
@@ -100,6 +99,12 @@ static void settle_client_report(struct sentry *sentry, int code, const uint64_t
     pthread_mutex_unlock(&sentry->lock);
 }
 
+/* Whether the event has all that the file says. */
+static bool is_told(const struct sentry_event *event, const ccol_file *file)
+{
+    return ccol__sentry_file_is(file->name) || (event->has_stack && strcmp(file->name, SENTRY_STACK_FILE) == 0);
+}
+
 /* Adds the report's files; those that a receiver may find too large only with `all`. Returns their number. */
 static uint64_t add_files(const struct sentry *sentry, struct envelope *envelope, const struct sentry_event *event,
                           const ccol_report *report, bool all)
@@ -107,33 +112,63 @@ static uint64_t add_files(const struct sentry *sentry, struct envelope *envelope
     uint64_t count = 0;
     ccol_file file = {.size = sizeof file};
     for (size_t i = 0; count < FILES_MAX && ccol_report_file_at(report, i, &file); i++) {
-        bool told = ccol__sentry_file_is(file.name) || (event->has_stack && strcmp(file.name, SENTRY_STACK_FILE) == 0);
-        if (told || (!all && (is_dump(&file) || file.length > SMALL_FILE))) continue;
+        if (is_told(event, &file) || (!all && (ccol__sentry_file_is_dump(&file) || file.length > SMALL_FILE))) continue;
         add_file(envelope, sentry->plain_dump || event->composed, &file);
         count++;
     }
     return count;
 }
 
+static int send_envelope(struct sentry *sentry, const ccol_report *report, const struct sentry_event *event, bool all,
+                         ccol_error *err)
+{
+    struct envelope envelope;
+    char text[REPORT_SIZE];
+    uint64_t told[2];
+    ccol__envelope_init(&envelope, event->id, SENTRY_SDK_NAME, ccol_version_text());
+    const struct envelope_item item = {
+        .type = "event", .content_type = "application/json", .data = event->json.data, .length = event->json.length};
+    ccol__envelope_add(&envelope, &item);
+    uint64_t files = add_files(sentry, &envelope, event, report, all);
+    unsigned categories = CATEGORY_ERROR | (files ? CATEGORY_ATTACHMENT : 0);
+    add_client_report(sentry, &envelope, text, told);
+    int code = ccol__sentry_client_send(sentry->client, &envelope, categories, err);
+    settle_client_report(sentry, code, told, files);
+    ccol__envelope_fini(&envelope);
+    return code;
+}
+
+/* To the endpoint for minidumps, as a crash reporter would. */
+static int send_form(struct sentry *sentry, const ccol_report *report, const struct sentry_event *event,
+                     ccol_error *err)
+{
+    static const uint64_t nothing_told[2] = {0};
+    struct sentry_form form;
+    uint64_t count = 0;
+    ccol_file file = {.size = sizeof file};
+    int code = ccol__sentry_form_init(&form, event->json.data, event->json.length);
+    if (code) ccol_fail(err, code, "no random numbers for a minidump's form");
+    for (size_t i = 0; !code && count < FILES_MAX && ccol_report_file_at(report, i, &file); i++) {
+        char name[64];
+        if (is_told(event, &file)) continue;
+        name_attachment(name, sizeof name, &file);
+        ccol__sentry_form_add(&form, file.name, name, file.data, file.length);
+        count++;
+    }
+    ccol__sentry_form_end(&form);
+    if (!code) code = ccol__sentry_client_send_form(sentry->client, &form, CATEGORY_ERROR | CATEGORY_ATTACHMENT, err);
+    settle_client_report(sentry, code, nothing_told, count);
+    ccol__sentry_form_fini(&form);
+    return code;
+}
+
 static int send_event(struct sentry *sentry, const ccol_report *report, const struct sentry_event_options *options,
                       bool all, ccol_error *err)
 {
     struct sentry_event event;
-    struct envelope envelope;
-    char text[REPORT_SIZE];
-    uint64_t told[2];
     int code = ccol__sentry_event_make(&event, report, options, err);
     if (code) return code;
-    ccol__envelope_init(&envelope, event.id, SENTRY_SDK_NAME, ccol_version_text());
-    const struct envelope_item item = {
-        .type = "event", .content_type = "application/json", .data = event.json.data, .length = event.json.length};
-    ccol__envelope_add(&envelope, &item);
-    uint64_t files = add_files(sentry, &envelope, &event, report, all);
-    unsigned categories = CATEGORY_ERROR | (files ? CATEGORY_ATTACHMENT : 0);
-    add_client_report(sentry, &envelope, text, told);
-    code = ccol__sentry_client_send(sentry->client, &envelope, categories, err);
-    settle_client_report(sentry, code, told, files);
-    ccol__envelope_fini(&envelope);
+    code = event.dump_told ? send_form(sentry, report, &event, err) : send_envelope(sentry, report, &event, all, err);
     ccol__sentry_event_fini(&event);
     return code;
 }
@@ -153,6 +188,7 @@ static int send_without_dumps(struct sentry *sentry, const ccol_report *report, 
 {
     struct sentry_event_options options = sentry->event;
     options.dump_note = "too large";
+    options.dump_tells = false;
     int code = send_event(sentry, report, &options, false, err);
     if (code) return code;
     return ccol_fail(
@@ -227,6 +263,7 @@ static int keep_options(struct sentry *sentry, const ccol_sentry_options *option
     if (!kept) return ccol_fail(err, -ENOMEM, "cannot make a storage");
     sentry->plain_dump = options->plain_dump;
     sentry->event.max_bytes = EVENT_MAX;
+    sentry->event.dump_tells = options->dump_endpoint;
     sentry->max_envelope = options->max_envelope ? options->max_envelope : ENVELOPE_MAX;
     return ccol__sentry_client_new(&sentry->client, &client, err);
 }

@@ -245,6 +245,11 @@ static bool find_file(const ccol_report *report, const char *name, ccol_file *ou
     return false;
 }
 
+bool ccol__sentry_file_is_dump(const ccol_file *file)
+{
+    return file->length >= 4 && (memcmp(file->data, "MDMP", 4) == 0 || memcmp(file->data, "PMDM", 4) == 0);
+}
+
 static const struct json *read_stack(struct arena *arena, const ccol_report *report)
 {
     static const struct json_limits limits = {.depth = 32, .number_length = 64};
@@ -259,17 +264,20 @@ static const struct json *read_stack(struct arena *arena, const ccol_report *rep
 static void fill(struct making *making, struct sentry_event *out)
 {
     ccol_file dump;
+    bool has_dump = find_file(making->report, SENTRY_DUMP_FILE, &dump) && ccol__sentry_file_is_dump(&dump);
+    out->has_stack = making->stack != NULL;
+    out->composed = ccol__sentry_stack_is_composed(making->stack);
+    out->dump_told = making->options->dump_tells && has_dump && !out->composed;
     put_head(making);
-    if (making->stack) ccol__sentry_stack_put(&making->builder, making->event, making->stack, making->fit);
+    if (making->stack)
+        ccol__sentry_stack_put(&making->builder, making->event, making->stack, making->fit, out->dump_told);
     put_tags(making);
     put_extra(making);
     if (!making->last) ccol__sentry_fields_merge(&making->builder, making->event, making->report);
-    bool speaks = !making->event || ccol__json_member(making->event, "exception") ||
+    bool speaks = !making->event || out->dump_told || ccol__json_member(making->event, "exception") ||
                   ccol__json_member(making->event, "logentry") || ccol__json_member(making->event, "message");
-    if (!speaks) put_bare_crash(making, find_file(making->report, SENTRY_DUMP_FILE, &dump));
+    if (!speaks) put_bare_crash(making, has_dump);
     settle_id(making, out->id);
-    out->has_stack = making->stack != NULL;
-    out->composed = ccol__sentry_stack_is_composed(making->stack);
 }
 
 /* One try. true: it fits, or memory is out. */

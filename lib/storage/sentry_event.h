@@ -17,6 +17,7 @@ struct sentry_event_options {
     const char *const *hidden_fields;                       /* annotations that are nobody's business */
     size_t max_bytes;
     const char *dump_note; /* why the dump does not come along, or NULL */
+    bool dump_tells; /* the receiver makes exception, threads and images of the dump, if that may take their place */
 };
 
 struct sentry_event {
@@ -24,8 +25,12 @@ struct sentry_event {
     char id[SENTRY_ID_SIZE];
     bool has_stack; /* stacktrace_json was understood, so it need not be attached */
     bool composed;  /* its exception is ours: a dump must not take its place */
+    bool dump_told; /* they are left to the dump */
     unsigned fit;   /* 0: complete; else how far it was cut to fit */
 };
+
+/* Whether it begins as a minidump does. */
+bool ccol__sentry_file_is_dump(const ccol_file *file);
 
 /* -ENOMEM; else the event is there, of at most max_bytes, however large the report is. The caller clears it. */
 int ccol__sentry_event_make(struct sentry_event *out, const ccol_report *report,

@@ -293,7 +293,7 @@ bool ccol__sentry_stack_is_composed(const struct json *root)
 }
 
 void ccol__sentry_stack_put(struct json_builder *builder, struct json *event, const struct json *root,
-                            const struct sentry_fit *fit)
+                            const struct sentry_fit *fit, bool dump_told)
 {
     const struct stack stack = {.builder = builder,
                                 .root = root,
@@ -301,9 +301,11 @@ void ccol__sentry_stack_put(struct json_builder *builder, struct json *event, co
                                 .modules = ccol__json_list(root, "modules"),
                                 .fit = fit};
     put_text(&stack, event, "timestamp", ccol__json_text(root, "crashed_at"));
-    put_exceptions(&stack, event);
-    put_threads(&stack, event);
-    ccol__sentry_images_put(builder, event, stack.modules, fit->images);
+    if (!dump_told) {
+        put_exceptions(&stack, event);
+        put_threads(&stack, event);
+        ccol__sentry_images_put(builder, event, stack.modules, fit->images);
+    }
     put_contexts(&stack, event);
     put_crumbs(&stack, event);
 }

@@ -17,9 +17,10 @@ struct sentry_fit {
     size_t extra; /* bytes of all extra values together */
 };
 
-/* Adds exception, threads, debug_meta, contexts, breadcrumbs, level and timestamp, as far as they are known. */
+/* Adds exception, threads, debug_meta (none of the three with `dump_told`), contexts, breadcrumbs, level and timestamp,
+ * as far as they are known. */
 void ccol__sentry_stack_put(struct json_builder *builder, struct json *event, const struct json *stack,
-                            const struct sentry_fit *fit);
+                            const struct sentry_fit *fit, bool dump_told);
 /* Whether the event's exception says more than the crash itself: then a minidump must not take its place. */
 bool ccol__sentry_stack_is_composed(const struct json *stack);
 

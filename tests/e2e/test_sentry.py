@@ -2,8 +2,11 @@
 """Storage sentry: what arrives, at real receivers and at a strict reader, and what happens when it cannot. The names
 a1, a2, ... are those of the acceptance cases."""
 import base64
+import email
+import email.policy
 import json
 import os
+import pathlib
 import re
 import subprocess
 import time
@@ -385,9 +388,64 @@ def test_a16_bugsink(daemon_factory, bugsink, mode):
     assert "step 2" in bugsink.page(f"/issues/issue/{issue}/event/last/breadcrumbs/")
 
 
-def test_a16_bugsink_wrong_key(daemon_factory, bugsink):
+def form_of(request):
+    """Fields and files of a form, by the standard library's reader of such mails: {name: (filename, bytes)}"""
+    _, _, headers, body = request
+    head = f"Content-Type: {headers['Content-Type']}\r\n\r\n".encode()
+    parts = email.message_from_bytes(head + body, policy=email.policy.HTTP).iter_parts()
+    return {part.get_param("name", header="Content-Disposition"): (part.get_filename(), part.get_payload(decode=True))
+            for part in parts}
+
+
+def test_minidump_endpoint(daemon_factory, stub):
+    """A native crash goes where crash reporters post, without what its minidump tells; a panic is an event as ever, and
+    so is what was too large."""
+    panic = native_stack(reason="SIGABRT", signal=6)
+    panic["exceptions"] = [{"runtime": "rust", "type": "panic", "value": "out of bounds", "frames": []}]
+    daemon = daemon_factory(env=sentry(stub.dsn, CRASHCOLLECT_SENTRY_MINIDUMP="endpoint"))
+    native = daemon.submit(native_files(), ANNOTATIONS).crash_id
+    bare = daemon.submit({"upload_file_minidump": DUMP}, {"sentry": '{"tags": {"a": "b"}}'}).crash_id
+    daemon.submit(native_files(panic), ANNOTATIONS)
+    stub.wait(1)
+    assert [request[1] for request in stub.requests] == ["/api/42/minidump/"] * 2 + ["/api/42/envelope/"]
+    assert all(f"sentry_key={KEY}" in request[2]["X-Sentry-Auth"] for request in stub.requests)
+    for crash_id, request, names in ((native, stub.requests[0], ["log.txt", "stacktrace.txt", "upload_file_minidump.dmp"]),
+                                     (bare, stub.requests[1], ["upload_file_minidump.dmp"])):
+        form = form_of(request)
+        event = json.loads(form["sentry"][1])
+        assert event["event_id"] == event_id(crash_id) and event["tags"]["crash_id"] == crash_id
+        assert not {"exception", "threads", "debug_meta"} & set(event)
+        assert form["upload_file_minidump"] == ("upload_file_minidump.dmp", DUMP)
+        assert sorted(name for name, _ in form.values() if name) == names
+    assert event["tags"]["a"] == "b"
+    assert json.loads(form_of(stub.requests[0])["sentry"][1])["breadcrumbs"]["values"][-1]["message"] == "step 2"
+    assert stub.envelopes[0].event["exception"]["values"][-1]["value"] == "out of bounds"
+    stub.script = [(413, {})]
+    daemon.submit(native_files(), ANNOTATIONS)
+    assert stub.wait(2)[1].event["exception"]["values"][0]["type"] == "SIGSEGV"
+    assert stub.envelopes[1].event["tags"]["minidump"] == "too large"
+
+
+def test_a16_bugsink_minidump_endpoint(daemon_factory, bugsink):
+    """That server makes the event of the minidump, and has the tags that came with it."""
+    daemon = daemon_factory(env=sentry(bugsink.dsn, CRASHCOLLECT_SENTRY_MINIDUMP="endpoint",
+                                       CRASHCOLLECT_SENTRY_RELEASE="app-endpoint@1.2"))
+    crash_id = daemon.submit(native_files(), ANNOTATIONS).crash_id
+    daemon.wait_log("saved")
+
+    def page_of_it():  # it may be one more event of an issue
+        return next((path for issue in bugsink.issues() for path in [f"/issues/issue/{issue}/event/last/"]
+                     if crash_id in bugsink.page(path + "details/")), None)
+
+    path = eventually(page_of_it)
+    assert "Fatal Error: SIGSEGV" in bugsink.page(path), "its own words for the dump's crash"
+    assert "app-endpoint@1.2" in bugsink.page(path + "details/")
+
+
+@pytest.mark.parametrize("mode", ["process", "endpoint"])
+def test_a16_bugsink_wrong_key(daemon_factory, bugsink, mode):
     wrong = re.sub(r"//[0-9a-f]+@", f"//{uuid.uuid4().hex}@", bugsink.dsn)
-    daemon = daemon_factory(env=sentry(wrong))
+    daemon = daemon_factory(env=sentry(wrong, CRASHCOLLECT_SENTRY_MINIDUMP=mode))
     crash_id = daemon.submit(native_files(), ANNOTATIONS).crash_id
     assert "check" in daemon.wait_log(r"moved to the quarantine.*Sentry refuses it for good.*").group(0)
     assert list(daemon.spool.glob(f"failed/*/raw_crash/{crash_id}.json"))

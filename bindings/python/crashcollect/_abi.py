@@ -128,7 +128,8 @@ class SentryOptions(ctypes.Structure):
     _fields_ = [("size", c_size_t), ("dsn", c_char_p), ("release", c_char_p), ("environment", c_char_p),
                 ("dist", c_char_p), ("server_name", c_char_p), ("hidden_fields", POINTER(c_char_p)),
                 ("ca_file", c_char_p), ("ca_folder", c_char_p), ("proxy", c_char_p), ("timeout_ms", c_uint),
-                ("max_envelope", c_uint64), ("no_gzip", c_bool), ("plain_dump", c_bool)]
+                ("max_envelope", c_uint64), ("no_gzip", c_bool), ("plain_dump", c_bool),
+                ("dump_endpoint", c_bool)]
 
 
 class S3Options(ctypes.Structure):

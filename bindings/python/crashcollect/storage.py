@@ -210,9 +210,10 @@ class SentryStorage(BuiltIn):
                  dist: Optional[str] = None, server_name: Optional[str] = None,
                  hidden_fields: Optional[Iterable[str]] = None, ca_file: Optional[Path] = None,
                  ca_folder: Optional[Path] = None, proxy: Optional[str] = None, timeout_ms: int = 0,
-                 max_envelope: int = 0, gzip: bool = True, plain_dump: bool = False) -> None:
+                 max_envelope: int = 0, gzip: bool = True, plain_dump: bool = False,
+                 dump_endpoint: bool = False) -> None:
         super().__init__(made_by(lib.ccol_storage_new_sentry, byref(filled(
             _abi.SentryOptions, dsn=dsn, release=release, environment=environment, dist=dist, server_name=server_name,
             hidden_fields=None if hidden_fields is None else list(hidden_fields), ca_file=ca_file,
             ca_folder=ca_folder, proxy=proxy, timeout_ms=timeout_ms, max_envelope=max_envelope, no_gzip=not gzip,
-            plain_dump=plain_dump))))
+            plain_dump=plain_dump, dump_endpoint=dump_endpoint))))
