@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # build.sh FOLDER TEST...: what needs no library but libc, built for aarch64 into FOLDER: these unit tests and the program
-# captured. ptrace and reading another process come from kernel.c.
+# captured, for which ptrace and reading another process come from kernel.c; keeper_alone, a victim and the library for
+# mode preload, as they are.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 out=$1
@@ -12,11 +13,17 @@ command -v $compiler > /dev/null || { echo "no $compiler (Debian: gcc-aarch64-li
 rm -rf "$out"
 mkdir -p "$out/objects"
 
-compile() { # SOURCE OUTPUT: one object or, where the output is no .o, one program
+# SOURCE OUTPUT: one object or one program
+compile() {
+  local link="-pthread -lm -Wl,--build-id=sha1" parts
+  parts=$(dirname "$2")/libparts.a
   # shellcheck disable=SC2086
   case $2 in
   *.o) $compiler $flags -c "$1" -o "$2" ;;
-  *) $compiler $flags "$1" tests/aarch64/kernel.c "$(dirname "$2")/libparts.a" -pthread -lm -Wl,--build-id=sha1 -o "$2" ;;
+  */victim) $compiler -g -O1 -fno-omit-frame-pointer "$1" $link -o "$2" ;;
+  */keeper_alone) $compiler $flags "$1" "$parts" $link -o "$2" ;;
+  *.so) $compiler $flags -fPIC -shared lib/capture/*.c $link -o "$2" ;;
+  *) $compiler $flags "$1" tests/aarch64/kernel.c "$parts" $link -o "$2" ;;
   esac
 }
 export -f compile
@@ -30,6 +37,7 @@ for source in lib/{base,capture,keeper,monitor}/*.c; do
 done | xargs -0 -n2 -P"${JOBS:-$(nproc)}" bash -c 'compile "$0" "$1"'
 aarch64-linux-gnu-ar rcs "$out/libparts.a" "$out"/objects/*.o
 {
-  printf '%s\0%s\0' tests/aarch64/captured.c "$out/captured"
+  printf '%s\0%s\0' tests/aarch64/captured.c "$out/captured" tests/e2e/keeper_alone.c "$out/keeper_alone" \
+    tests/e2e/victims/victim.c "$out/victim" lib/capture/preload.c "$out/libcrashcollect-preload.so"
   for name in "$@"; do printf '%s\0%s\0' "tests/unit/test_$name.c" "$out/test_$name"; done
 } | xargs -0 -n2 -P"${JOBS:-$(nproc)}" bash -c 'compile "$0" "$1"'

@@ -4,12 +4,13 @@ keeper and all that the keeper hands over are of aarch64; the report is made of 
 The emulator does not emulate ptrace: see tests/aarch64/kernel.h for what stands in."""
 import os
 import pathlib
+import shutil
 import subprocess
 
 import pytest
 from harness import clean_environment
-from monitor import BUILD, need
-from snapshot import folders
+from monitor import BUILD, alone_command, need
+from snapshot import HANDED_OVER, PRELOAD, STDERR, STDOUT, WAIT, WAITED, folders
 
 import crashers
 from readers import breakpad, check_walk, dump_symbols, pypi, readers, rust  # noqa: F401
@@ -21,6 +22,7 @@ TESTS = ["minidump", "snapshot", "unwind", "ring", "notes", "death", "redact"]
 WALK = ["leaf_crash", "middle", "outer", "main"]
 NAMES = ["captured", "worker-1", "worker-2", "worker-3"]
 ELF_AARCH64 = 183
+SECTION_CAPTURE = 18
 STREAM_SYSTEM, X86_64, AARCH64 = 7, 9, 12  # of minidumps
 
 
@@ -76,6 +78,40 @@ def test_unit_tests(programs, tmp_path, name):
     done = subprocess.run([*EMULATOR, programs / f"test_{name}"], capture_output=True, text=True, timeout=120, cwd=tmp_path,
                           env=clean_environment(), check=False)
     assert done.returncode == 0 and " checks, 0 failed" in done.stdout + done.stderr, done.stdout + done.stderr
+
+
+def keep(programs, data, *program, **options):
+    """A keeper of aarch64 over a program of any kind; it starts others by the emulator. It cannot trace."""
+    command = alone_command(data, *program, **options)
+    return subprocess.run([*EMULATOR, programs / "keeper_alone", *command[1:]], capture_output=True, timeout=60,
+                          env=clean_environment(), cwd=data.parent, check=False)
+
+
+def test_a_keeper_passes_output_and_status_on(programs, tmp_path):
+    done = keep(programs, tmp_path / "data", "sh", "-c", "echo out; echo err >&2; exit 3", mode=WAIT)
+    assert (done.returncode, done.stdout, done.stderr) == (3, b"out\n", b"err\n")
+    folder, = folders(tmp_path / "data")
+    assert (folder.log(STDOUT), folder.log(STDERR)) == (b"out\n", b"err\n") and not folder.snapshots
+    assert folder.state["phase"] == 3 and folder.state["wait_status"] == 3 << 8
+
+
+def test_a_keeper_sees_a_kill(programs, tmp_path):
+    done = keep(programs, tmp_path / "data", "sh", "-c", "kill -9 $$", mode=WAIT)
+    assert done.returncode == 128 + 9
+    snapshot, = folders(tmp_path / "data")[0].snapshots
+    assert snapshot.event == WAITED and snapshot.signal == 9 and snapshot.machine == ELF_AARCH64
+
+
+def test_mode_preload(programs, tmp_path):
+    """The handler and the keeper in processes of their own. Without ptrace the keeper has what the handler says."""
+    done = keep(programs, tmp_path / "data", shutil.which(EMULATOR[0]), *EMULATOR[1:], programs / "victim", "segv", mode=PRELOAD,
+                preload=programs / "libcrashcollect-preload.so")
+    assert done.returncode == 128 + 11, done.stderr
+    snapshot, = folders(tmp_path / "data")[0].snapshots
+    assert snapshot.event == HANDED_OVER and snapshot.signal == 11 and snapshot.siginfo_address == 0x10
+    words = snapshot.one(SECTION_CAPTURE)
+    assert b"worker-3\0" in words  # the name of the thread that crashed
+    assert int.from_bytes(words[8:12], "little") == len(words)
 
 
 def test_the_snapshot(handed_over):
