@@ -22,7 +22,8 @@ say() { printf '== %s\n' "$*"; }
 install_packages() {
   local missing=() package sudo=()
   local packages=(gcc g++ make cmake pkg-config libmicrohttpd-dev libcurl4-openssl-dev libyajl-dev libssl-dev zlib1g-dev
-    libisal-dev libdw-dev librabbitmq-dev clang-14 libclang-rt-14-dev clang-format-14 pmccabe curl openssl man-db strace systemd chromium
+    libisal-dev libdw-dev librabbitmq-dev libbrotli-dev libzstd-dev
+    clang-14 libclang-rt-14-dev clang-format-14 pmccabe curl openssl man-db strace systemd chromium
     python3 python3-venv python3-pytest python3-requests python3-jsonschema python3-prometheus-client python3-pika
     python3-mypy python3-boto3 abigail-tools gcc-aarch64-linux-gnu)
   packages+=(python3-pip python3-setuptools python3-wheel debootstrap lintian mandoc doxygen iproute2 git) # packages, pages
@@ -90,7 +91,7 @@ else
   build asan gcc -DCMAKE_BUILD_TYPE=Debug -DCCOL_SANITIZE=address,undefined && check asan -E '^(bench\.|e2e\.test_kill)'
   build clang clang-14 &&
     check clang -R '^(unit|fuzz|package|bench|python)\.|^e2e\.(examples|test_(kill|queue|recovery|reload|storage_faults|systemd))'
-  build bare gcc -DCCOL_ISAL=OFF -DCCOL_AMQP=OFF -DCCOL_LIBDW=OFF &&
+  build bare gcc -DCCOL_ISAL=OFF -DCCOL_AMQP=OFF -DCCOL_LIBDW=OFF -DCCOL_BROTLI=OFF -DCCOL_ZSTD=OFF &&
     check bare -R '^(unit\.|e2e\.contract|e2e\.test_clients)'
   build tsan gcc -DCMAKE_BUILD_TYPE=Debug -DCCOL_SANITIZE=thread && without_aslr &&
     check tsan -R '^(unit\.|e2e\.contract|e2e\.test_(reload|storage_faults|systemd))' -E 'fail_nth'

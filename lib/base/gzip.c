@@ -6,7 +6,9 @@
 #include <string.h>
 #include <zlib.h>
 
+#include "base/decoder.h"
 #include "base/deflate.h"
+#include "base/text.h"
 
 #define WINDOW_BYTES ((size_t)64 * 1024)
 #define GZIP_HEADER  10
@@ -27,8 +29,10 @@ enum stage {
     STAGE_HEADER_CRC,
     STAGE_BODY,
     STAGE_TRAILER,
-    STAGE_NEXT,  /* behind a member: another one, or something else */
-    STAGE_IGNORE /* all there is was inflated */
+    STAGE_OTHER,      /* brotli or zstd */
+    STAGE_NEXT_OTHER, /* behind it */
+    STAGE_NEXT,       /* behind a member: another one, or something else */
+    STAGE_IGNORE      /* all there is was inflated */
 };
 
 struct inflate {
@@ -39,9 +43,15 @@ struct inflate {
     uint32_t check; /* CRC-32 or Adler-32 of the member so far */
     uint8_t field[GZIP_HEADER], flags;
     size_t field_length, skip;
+    struct budget *budget;
     struct deflate *deflate;
+    const struct decoder_ops *other; /* NULL: deflate does it */
+    void *decoder;
     uint8_t window[WINDOW_BYTES];
 };
+
+/* Besides what other decoders charge themselves: two windows, and deflate's state. */
+#define INFLATE_BYTES ((size_t)160 << 10)
 
 struct input {
     const uint8_t *data;
@@ -50,21 +60,62 @@ struct input {
     void *user;
 };
 
-int ccol__inflate_new(struct inflate **out, enum inflate_form form, uint64_t max_output, ccol_error *err)
+static const struct decoder_ops *other_decoder(enum inflate_form form)
 {
-    struct inflate *inflate = malloc(sizeof *inflate);
-    struct deflate *deflate = inflate ? ccol__deflate_new() : NULL;
+    if (form == INFLATE_BROTLI) return ccol__decoder_brotli();
+    return form == INFLATE_ZSTD ? ccol__decoder_zstd() : NULL;
+}
+
+bool ccol__inflate_knows(enum inflate_form form)
+{
+    return form == INFLATE_GZIP || form == INFLATE_ZLIB || other_decoder(form);
+}
+
+bool ccol__inflate_form_named(enum inflate_form *out, const char *encoding)
+{
+    static const struct {
+        const char *name;
+        enum inflate_form form;
+    } names[] = {{"gzip", INFLATE_GZIP},
+                 {"x-gzip", INFLATE_GZIP},
+                 {"deflate", INFLATE_ZLIB},
+                 {"br", INFLATE_BROTLI},
+                 {"zstd", INFLATE_ZSTD}};
+    for (size_t i = 0; encoding && i < sizeof names / sizeof names[0]; i++) {
+        if (!ccol__text_equal_nocase(encoding, strlen(encoding), names[i].name)) continue;
+        *out = names[i].form;
+        return true;
+    }
+    return false;
+}
+
+int ccol__inflate_new(struct inflate **out, enum inflate_form form, uint64_t max_output, struct budget *budget,
+                      ccol_error *err)
+{
     *out = NULL;
-    if (!deflate) {
-        free(inflate);
+    if (!ccol__inflate_knows(form)) return ccol_fail(err, -ENOTSUP, "built without brotli or zstd");
+    bool within = ccol__budget_take(budget, INFLATE_BYTES);
+    struct inflate *inflate = within ? malloc(sizeof *inflate) : NULL;
+    if (!inflate) {
+        if (within) ccol__budget_give(budget, INFLATE_BYTES);
         return ccol_fail(err, -ENOMEM, "no memory to inflate a body");
     }
     memset(inflate, 0, offsetof(struct inflate, window));
     inflate->form = form;
     inflate->max_output = max_output;
-    inflate->deflate = deflate;
+    inflate->budget = budget;
+    inflate->other = other_decoder(form);
+    if (inflate->other) {
+        inflate->stage = STAGE_OTHER;
+        inflate->decoder = inflate->other->open(budget);
+    } else {
+        inflate->deflate = ccol__deflate_new();
+    }
     *out = inflate;
-    return 0;
+    if (inflate->decoder || inflate->deflate) return 0;
+    ccol__inflate_free(inflate);
+    *out = NULL;
+    return ccol_fail(err, -ENOMEM, "no memory to inflate a body");
 }
 
 static void input_skip(struct input *input, size_t bytes)
@@ -169,6 +220,7 @@ static int deliver(struct inflate *inflate, struct input *input, size_t made)
     if (made > inflate->max_output - inflate->output) return CCOL_ETOOLARGE;
     inflate->output += made;
     inflate->member_output += made;
+    if (inflate->other) return input->sink(input->user, inflate->window, made); /* which checks its own sums */
     if (inflate->form == INFLATE_GZIP)
         inflate->check = ccol__deflate_crc32(inflate->check, inflate->window, made);
     else
@@ -244,6 +296,24 @@ static int read_body(struct inflate *inflate, struct input *input)
     }
 }
 
+static int read_other(struct inflate *inflate, struct input *input)
+{
+    inflate->stage = STAGE_OTHER;
+    for (;;) {
+        size_t made = 0;
+        enum decoder_result end =
+            inflate->other->run(inflate->decoder, &input->data, &input->length, inflate->window, WINDOW_BYTES, &made);
+        int result = deliver(inflate, input, made);
+        if (result) return result;
+        if (end == DECODER_BAD) return CCOL_EFORMAT;
+        if (end == DECODER_NO_MEMORY) return -ENOMEM;
+        if (end == DECODER_END) break;
+        if (made < WINDOW_BYTES) return 0;
+    }
+    inflate->stage = inflate->other->follows ? STAGE_NEXT_OTHER : STAGE_IGNORE;
+    return 0;
+}
+
 static int ignore(struct inflate *inflate, struct input *input)
 {
     (void)inflate;
@@ -257,7 +327,7 @@ static int read_wrapper(struct inflate *inflate, struct input *input)
         [STAGE_HEADER] = read_header, [STAGE_EXTRA_LENGTH] = skip_extra, [STAGE_EXTRA] = skip_extra,
         [STAGE_NAME] = skip_text,     [STAGE_COMMENT] = skip_text,       [STAGE_HEADER_CRC] = skip_header_crc,
         [STAGE_BODY] = read_body,     [STAGE_TRAILER] = read_trailer,    [STAGE_NEXT] = read_next,
-        [STAGE_IGNORE] = ignore,
+        [STAGE_IGNORE] = ignore,      [STAGE_OTHER] = read_other,        [STAGE_NEXT_OTHER] = read_other,
     };
     return steps[inflate->stage](inflate, input);
 }
@@ -272,8 +342,8 @@ int ccol__inflate_feed(struct inflate *inflate, const void *data, size_t length,
 
 int ccol__inflate_finish(struct inflate *inflate)
 {
-    if (inflate->error == 0 && inflate->stage != STAGE_NEXT && inflate->stage != STAGE_IGNORE)
-        inflate->error = CCOL_EFORMAT;
+    bool at_end = inflate->stage == STAGE_NEXT || inflate->stage == STAGE_IGNORE || inflate->stage == STAGE_NEXT_OTHER;
+    if (inflate->error == 0 && !at_end) inflate->error = CCOL_EFORMAT;
     return inflate->error;
 }
 
@@ -284,6 +354,9 @@ uint64_t ccol__inflate_output(const struct inflate *inflate)
 
 void ccol__inflate_free(struct inflate *inflate)
 {
-    if (inflate) ccol__deflate_free(inflate->deflate);
+    if (!inflate) return;
+    if (inflate->decoder) inflate->other->close(inflate->decoder);
+    ccol__deflate_free(inflate->deflate);
+    ccol__budget_give(inflate->budget, INFLATE_BYTES);
     free(inflate);
 }

@@ -36,7 +36,7 @@ METRIC(SPOOL_ERROR, 'c', "spool.error", "crashcollect_spool_errors_total", "", "
 METRIC(RECOVERED, 'c', "spool.recovered", "crashcollect_spool_recovered_total", "", "Reports found in the spool at start")
 METRIC(SPOOL_DAMAGED, 'c', "spool.damaged", "crashcollect_spool_damaged_total", "", "Damaged places in the spool, moved aside")
 METRIC(QUARANTINED, 'c', "spool.quarantined", "crashcollect_quarantined_total", "reason", "Reports moved to failed/")
-METRIC(REFUSED, 'c', "breakpad_resource.refused", "crashcollect_refused_total", "reason", "Uploads refused for want of room: memory, spool, closing, storage")
+METRIC(REFUSED, 'c', "breakpad_resource.refused", "crashcollect_refused_total", "reason", "Uploads refused for want of room (memory, spool, closing, storage) or of a library (encoding)")
 METRIC(TOO_LARGE, 'c', "breakpad_resource.too_large", "crashcollect_too_large_total", "", "Uploads beyond a size limit (413)")
 METRIC(TOO_SLOW, 'c', "http.too_slow", "crashcollect_too_slow_total", "", "Requests that came too slowly (408)")
 METRIC(ABORTED, 'c', "http.aborted", "crashcollect_aborted_total", "", "Uploads that the client cut off")

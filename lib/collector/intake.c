@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/gzip.h"
 #include "base/text.h"
 #include "collector/intake_private.h"
 #include "collector/reply.h"
@@ -57,12 +58,9 @@ bool ccol__intake_is_form(const struct intake *intake)
 
 static bool is_known_encoding(const char *encoding)
 {
-    static const char *const known[] = {"gzip", "x-gzip", "deflate", "identity"};
-    size_t length = encoding ? strlen(encoding) : 0;
-    if (!length) return true;
-    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
-        if (ccol__text_equal_nocase(encoding, length, known[i])) return true;
-    return false;
+    enum inflate_form form;
+    if (!encoding || !*encoding || ccol__text_equal_nocase(encoding, strlen(encoding), "identity")) return true;
+    return ccol__inflate_form_named(&form, encoding) && ccol__inflate_knows(form);
 }
 
 /* A minidump comes in a form, or as the body itself. */
@@ -95,7 +93,8 @@ struct intake *ccol__intake_new(ccol_report *report, const ccol_upload_info *inf
     settle_kind(intake, info->content_type);
     ccol__intake_authenticate(intake, info);
     if (!is_known_encoding(info->content_encoding))
-        ccol__intake_refuse(intake, 415, "send it as it is, or as gzip or deflate");
+        ccol__intake_refuse(intake, 415,
+                            "this collector does not know that Content-Encoding: send it as it is, or as gzip");
     if (info->content_length == 0) ccol__intake_refuse(intake, 400, "the body is empty");
     if (intake->status || begin(intake) == 0) return intake;
     ccol__intake_free(intake);

@@ -7,6 +7,8 @@
 #include "collector/intake_private.h"
 #include "report/multipart.h"
 
+#define ZSTD_MAGIC "\x28\xb5\x2f\xfd"
+
 static struct report_file *find_dump(struct intake *intake)
 {
     ccol_report *report = intake->report;
@@ -37,7 +39,7 @@ static bool is_packed_otherwise(struct bytes bytes)
                   "\xfd"
                   "7zXZ",
                   5) ||
-           begins(bytes, "BZh", 3) || begins(bytes, "\x28\xb5\x2f\xfd", 4);
+           begins(bytes, "BZh", 3) || begins(bytes, ZSTD_MAGIC, 4);
 }
 
 /* Electron on Linux once put its whole form into the field for the minidump. */
@@ -95,15 +97,22 @@ static int take(void *user, const void *data, size_t length)
     return ccol__crash_buffer_append(user, data, length);
 }
 
-static int unpack(struct intake *intake, struct crash_buffer *out, struct bytes packed)
+static bool is_packed(struct bytes bytes, enum inflate_form *form)
+{
+    *form = begins(bytes, "\x1f\x8b", 2) ? INFLATE_GZIP : INFLATE_ZSTD;
+    return *form == INFLATE_GZIP || (begins(bytes, ZSTD_MAGIC, 4) && ccol__inflate_knows(INFLATE_ZSTD));
+}
+
+static int unpack(struct intake *intake, struct crash_buffer *out, struct bytes packed, enum inflate_form form)
 {
     struct inflate *inflate;
-    int code = ccol__inflate_new(&inflate, INFLATE_GZIP, intake->limits.max_inflated, NULL);
+    int code = ccol__inflate_new(&inflate, form, intake->limits.max_inflated, intake->limits.budget, NULL);
     if (code) return code;
     code = ccol__inflate_feed(inflate, packed.data, packed.length, take, out);
     if (!code) code = ccol__inflate_finish(inflate);
     ccol__inflate_free(inflate);
-    return code == CCOL_EFORMAT ? ccol__intake_refuse(intake, 400, "invalid minidump: it is damaged gzip") : code;
+    return code == CCOL_EFORMAT ? ccol__intake_refuse(intake, 400, "invalid minidump: it is packed, and damaged")
+                                : code;
 }
 
 /* Puts another one in its place, in its very bytes where it is the last file. */
@@ -128,9 +137,10 @@ static int settle_dump(struct intake *intake, const struct report_file *file)
         code = take_embedded(intake, latest = &inner, bytes);
         bytes = (struct bytes){inner.data, inner.length};
     }
-    bool as_it_is = is_packed_otherwise(bytes);
-    if (!code && begins(bytes, "\x1f\x8b", 2)) {
-        code = unpack(intake, latest = &dump, bytes);
+    enum inflate_form form;
+    bool packed = is_packed(bytes, &form), as_it_is = !packed && is_packed_otherwise(bytes);
+    if (!code && packed) {
+        code = unpack(intake, latest = &dump, bytes, form);
         bytes = (struct bytes){dump.data, dump.length};
     }
     if (!code && !as_it_is && !is_dump(bytes)) code = ccol__intake_refuse(intake, 400, "invalid minidump");

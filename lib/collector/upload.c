@@ -27,8 +27,6 @@
 /* Memory asked for at once; larger uploads get more as they come, so that a promise of bytes is no claim on memory. */
 #define FIRST_RESERVE ((uint64_t)512 << 10)
 #define JSON_ROOM     4096
-/* About what inflating one body takes: two windows, and the decoder's state. */
-#define INFLATE_BYTES ((size_t)160 << 10)
 
 enum outcome { OUTCOME_NONE, OUTCOME_MALFORMED, OUTCOME_TOO_LARGE, OUTCOME_NO_ROOM, OUTCOME_REFUSED };
 
@@ -39,7 +37,6 @@ struct ccol_upload {
     struct multipart *multipart;
     struct intake *intake;   /* NULL: it came to /submit */
     struct inflate *inflate; /* NULL: the body is as it is */
-    size_t charged;          /* to the budget, for inflate */
     uint64_t received;
     int64_t content_length;
     uint64_t began_us, inflating_us;
@@ -99,17 +96,15 @@ static int settle_code(ccol_upload *upload, int code)
 
 static int start_inflate(ccol_upload *upload, const char *encoding)
 {
-    size_t length = encoding ? strlen(encoding) : 0;
-    bool gzip = length && (ccol__text_equal_nocase(encoding, length, "gzip") ||
-                           ccol__text_equal_nocase(encoding, length, "x-gzip"));
-    bool zlib = length && ccol__text_equal_nocase(encoding, length, "deflate");
-    if (!gzip && !zlib) return 0;
+    enum inflate_form form;
+    if (!ccol__inflate_form_named(&form, encoding)) return 0;
+    if (!ccol__inflate_knows(form))
+        return settle(upload, OUTCOME_REFUSED, MALFORMED_NONE,
+                      "this collector was built without that Content-Encoding: send it as it is, or as gzip");
     ccol__metrics_count(metrics_of(upload), METRIC_GZIPPED_CRASH, NULL);
     upload->report->payload_compressed = true;
-    if (!ccol__budget_take(budget_of(upload), INFLATE_BYTES)) return -ENOMEM;
-    upload->charged = INFLATE_BYTES;
-    return ccol__inflate_new(&upload->inflate, gzip ? INFLATE_GZIP : INFLATE_ZLIB,
-                             ccol__collector_options(upload->collector)->max_inflated, NULL);
+    return ccol__inflate_new(&upload->inflate, form, ccol__collector_options(upload->collector)->max_inflated,
+                             budget_of(upload), NULL);
 }
 
 static int reserve(ccol_upload *upload)
@@ -241,7 +236,6 @@ void ccol_upload_free(ccol_upload *upload)
     ccol__multipart_free(upload->multipart);
     ccol__intake_free(upload->intake);
     ccol__inflate_free(upload->inflate);
-    ccol__budget_give(budget_of(upload), upload->charged);
     ccol_report_unref(upload->report);
     ccol__collector_unref(upload->collector);
     free(upload->token);
@@ -382,9 +376,13 @@ static void answer_too_large(ccol_upload *upload)
 static void answer_refused(ccol_upload *upload)
 {
     const char *why;
-    unsigned status = ccol__intake_status(upload->intake, &why);
-    ccol__metrics_count(metrics_of(upload), METRIC_INTAKE_REFUSED, NULL);
-    ccol__log(ccol__collector_log(upload->collector), CCOL_LOG_INFO, "intake", "", "refused: %s", upload->why);
+    unsigned status = upload->intake ? ccol__intake_status(upload->intake, &why) : 415;
+    const char *part = upload->intake ? "intake" : "upload";
+    if (upload->intake)
+        ccol__metrics_count(metrics_of(upload), METRIC_INTAKE_REFUSED, NULL);
+    else
+        ccol__metrics_count(metrics_of(upload), METRIC_REFUSED, "encoding");
+    ccol__log(ccol__collector_log(upload->collector), CCOL_LOG_INFO, part, "", "refused: %s", upload->why);
     answer(upload, status ? status : 400, upload->why, 0);
 }
 

@@ -35,7 +35,7 @@ set(CPACK_DEBIAN_DEV_PACKAGE_NAME libcrashcollect-dev)
 set(CPACK_DEBIAN_DEV_PACKAGE_SECTION libdevel)
 set(CPACK_DEBIAN_DEV_PACKAGE_DEPENDS "${CCOL_SONAME_PACKAGE} ${CCOL_EXACTLY}")
 set(CPACK_DEBIAN_DEV_PACKAGE_SUGGESTS
-  "libcurl4-openssl-dev, libisal-dev, libmicrohttpd-dev, libssl-dev, libyajl-dev, pkg-config, zlib1g-dev")
+  "libbrotli-dev, libcurl4-openssl-dev, libisal-dev, libmicrohttpd-dev, libssl-dev, libyajl-dev, libzstd-dev, pkg-config, zlib1g-dev")
 set(CPACK_COMPONENT_DEV_DESCRIPTION "crash report collector, development files
 Headers, static library, pkg-config and CMake files of libcrashcollect.")
 set(CPACK_DEBIAN_PROGRAMS_PACKAGE_NAME crashcollect)

@@ -106,7 +106,7 @@ static void bench_inflate(char *data)
     double start = now();
     for (int round = 0; round < ROUNDS; round++) {
         struct inflate *inflate;
-        if (ccol__inflate_new(&inflate, INFLATE_GZIP, UINT64_MAX, NULL)) return;
+        if (ccol__inflate_new(&inflate, INFLATE_GZIP, UINT64_MAX, NULL, NULL)) return;
         ccol__inflate_feed(inflate, packed, stream.total_out, count_bytes, &output);
         ccol__inflate_free(inflate);
     }

@@ -26,7 +26,7 @@ static int run(struct output *output, enum inflate_form form, const uint8_t *dat
     struct inflate *inflate;
     int result = 0;
     output->length = 0;
-    PROPERTY(ccol__inflate_new(&inflate, form, OUTPUT_MAX, NULL) == 0);
+    PROPERTY(ccol__inflate_new(&inflate, form, OUTPUT_MAX, NULL, NULL) == 0);
     for (size_t at = 0; at < size && result == 0; at += step)
         result = ccol__inflate_feed(inflate, data + at, size - at < step ? size - at : step, take, output);
     if (result == 0) result = ccol__inflate_finish(inflate);

@@ -52,7 +52,7 @@ static int inflate_in_steps(struct bytes *out, enum inflate_form form, const str
     struct inflate *inflate;
     int result = 0;
     out->length = 0;
-    REQUIRE(ccol__inflate_new(&inflate, form, max_output, NULL) == 0);
+    REQUIRE(ccol__inflate_new(&inflate, form, max_output, NULL, NULL) == 0);
     for (size_t at = 0; at < in->length && result == 0; at += step) {
         size_t length = in->length - at < step ? in->length - at : step;
         uint8_t *piece = malloc(length); /* of its own, so that reading beyond it is seen */
@@ -253,7 +253,7 @@ static void sink_ends_the_feed(void)
     struct inflate *inflate;
     int answer = -77;
     add_compressed(&in, "some text", 9, 6, 31);
-    REQUIRE(ccol__inflate_new(&inflate, INFLATE_GZIP, NO_LIMIT, NULL) == 0);
+    REQUIRE(ccol__inflate_new(&inflate, INFLATE_GZIP, NO_LIMIT, NULL, NULL) == 0);
     CHECK_INT(ccol__inflate_feed(inflate, in.data, in.length, refuse, &answer), -77);
     answer = 0;
     CHECK_INT(ccol__inflate_feed(inflate, in.data, in.length, refuse, &answer), -77);
