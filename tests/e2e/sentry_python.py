@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""An exception and a message with an attachment by PyPI's sentry-sdk: sentry_python.py DSN."""
+"""An exception and a message with an attachment by PyPI's sentry-sdk: sentry_python.py DSN [CONTENT_ENCODING]."""
 import json
 import sys
 
 import sentry_sdk
 
 sentry_sdk.init(dsn=sys.argv[1], release="pyapp@3.0", environment="test", default_integrations=False)
+if len(sys.argv) > 2:
+    assert sentry_sdk.get_client().transport._compression_algo == sys.argv[2]
 try:
     raise ValueError("from python")
 except ValueError as error:

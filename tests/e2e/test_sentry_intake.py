@@ -11,6 +11,7 @@ import zlib
 
 import pytest
 
+from compression import PACK
 from harness import eventually, multipart, request_bytes
 from sentry_parts import DUMP, KEY, SERVICES, TESTS, Envelope, Stub
 
@@ -150,12 +151,30 @@ def test_bad_envelopes(hop, body):
 
 def test_sizes(daemon_factory):
     daemon = daemon_factory(env={**INTAKE, "CRASHCOLLECT_MAX_BODY": "1MiB", "CRASHCOLLECT_MAX_INFLATED": "2MiB"})
-    bomb = gzip.compress(envelope(attachment(bytes(3 << 20))))
-    assert post(daemon, "envelope", bomb, {"Content-Encoding": "gzip"}).status == 413
+    for encoding, pack in {"gzip": gzip.compress, "deflate": zlib.compress, **PACK}.items():
+        bomb = pack(envelope(attachment(bytes(3 << 20))))
+        assert post(daemon, "envelope", bomb, {"Content-Encoding": encoding}).status == 413
     content_type, body = multipart({}, {DUMP_NAME: gzip.compress(DUMP + bytes(3 << 20))})
     assert post(daemon, "minidump", body, {"Content-Type": content_type}).status == 413
-    assert post(daemon, "envelope", envelope(EVENT), {"Content-Encoding": "br"}).status == 415
+    content_type, body = multipart({}, {DUMP_NAME: PACK["zstd"](DUMP + bytes(3 << 20))})
+    assert post(daemon, "minidump", body, {"Content-Type": content_type}).status == 413
+    reply = post(daemon, "envelope", envelope(EVENT), {"Content-Encoding": "compress"})
+    assert reply.status == 415 and "Content-Encoding" in reply.json["detail"]
     assert daemon.saved_ids() == set()
+
+
+@pytest.mark.parametrize("encoding", PACK)
+def test_other_encodings(hop, encoding):
+    pack = PACK[encoding]
+    body = envelope(EVENT, attachment(DUMP, "event.minidump"))
+    assert post(hop, "envelope", pack(body), {"Content-Encoding": encoding}).json == {"id": ID}
+    crash, = stored(hop)
+    assert crash.dumps[DUMP_NAME] == DUMP and kept(crash).payloads("event") == [EVENT[1]]
+    content_type, form = multipart({"prod": "Electron"}, {DUMP_NAME: PACK["zstd"](DUMP)})
+    reply = post(hop, "minidump", pack(form), {"Content-Type": content_type, "Content-Encoding": encoding})
+    assert hop.wait_saved(reply.text)[reply.text].dumps == {DUMP_NAME: DUMP}
+    assert post(hop, "envelope", pack(body)[:-1], {"Content-Encoding": encoding}).status == 400
+    assert post(hop, "envelope", body, {"Content-Encoding": encoding}).status == 400
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", None])
@@ -261,10 +280,12 @@ def check_sdk(hop, command, texts, product, env=None):
     assert notes == [b"line 1\nline 2\n"]
 
 
-def test_a14_python_sdk(hop):
-    venv = real_sender("need_venv", "sentry-sdk", "2.75.0")
-    check_sdk(hop, [f"{venv}/bin/python", TESTS / "e2e/sentry_python.py", dsn(hop)], ["from python", "with attachment"],
-              "pyapp")
+@pytest.mark.parametrize("encoding", ["gzip", "br"])
+def test_a14_python_sdk(hop, encoding):
+    """With PyPI's Brotli installed it sends that, unasked."""
+    venv = real_sender("need_venv", "sentry-sdk", "2.75.0" if encoding == "gzip" else "2.75.0 Brotli==1.1.0")
+    check_sdk(hop, [f"{venv}/bin/python", TESTS / "e2e/sentry_python.py", dsn(hop), encoding],
+              ["from python", "with attachment"], "pyapp")
 
 
 def test_a14_python_sdk_of_old(hop):
