@@ -87,6 +87,7 @@ def test_case_3_an_exception_of_cpp(compiler, data_dir):
 
 @pytest.mark.parametrize("how, text, function", [
     ("free-twice", "double free or corruption (out)", "free_twice"),
+    ("corrupt", "malloc(): corrupted top size", "corrupt_heap"),
     ("smash", "*** stack smashing detected ***: terminated", "smash")])
 def test_case_4_glibc_finds_corruption(compiler, data_dir, how, text, function):
     report = crash(data_dir, compiler.c(), how)

@@ -77,6 +77,16 @@ __attribute__((noinline)) static void free_twice(void)
     free(memory);
 }
 
+/* Writes past its end, over the size of what is free behind it. */
+__attribute__((noinline)) static void corrupt_heap(void)
+{
+    char *volatile memory = malloc(24);
+    for (size_t i = 0; i < 40; i++)
+        memory[i] = (char)0xff;
+    memory = malloc(5000);
+    deep += memory != NULL;
+}
+
 static void die(void)
 {
     static const char many[128] = "0123456789";
@@ -88,6 +98,7 @@ static void die(void)
     }
     if (strcmp(how, "assert") == 0) assert(deep == 4711);
     if (strcmp(how, "free-twice") == 0) free_twice();
+    if (strcmp(how, "corrupt") == 0) corrupt_heap();
     if (strcmp(how, "smash") == 0) smash(many);
     if (strcmp(how, "jump") == 0) jump_to_null();
     if (strcmp(how, "noncanonical") == 0) {
