@@ -123,7 +123,7 @@ static bool read_memory(Dwfl *dwfl, Dwarf_Addr address, Dwarf_Word *result, void
     const struct walk *walk = dwfl_arg;
     uint64_t word;
     if (!ccol__victim_read(walk->unwinding->victim, address, &word, sizeof word)) return false;
-    *result = word;
+    *result = ccol__victim_return_address(walk->unwinding->victim, word);
     return true;
 }
 
@@ -144,7 +144,8 @@ static bool set_aarch64(Dwfl_Thread *thread, const struct walk *walk, Dwarf_Word
     const uint64_t *registers = walk->thread->seen.registers;
     for (size_t i = 0; i < AARCH64_COLUMNS; i++)
         columns[i] = registers[i];
-    dwfl_thread_state_register_pc(thread, registers[walk->popped ? AARCH64_LR : AARCH64_PC]);
+    columns[AARCH64_LR] = ccol__victim_return_address(walk->unwinding->victim, registers[AARCH64_LR]);
+    dwfl_thread_state_register_pc(thread, walk->popped ? columns[AARCH64_LR] : registers[AARCH64_PC]);
     return dwfl_thread_state_registers(thread, 0, AARCH64_COLUMNS, columns);
 }
 

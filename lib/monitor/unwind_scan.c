@@ -50,8 +50,9 @@ static size_t follow_frame_pointers(struct unwinding *unwinding, const struct vi
     uint64_t pointer = thread->seen.registers[victim->machine == SNAPSHOT_X86_64 ? X86_64_RBP : AARCH64_FP];
     uint64_t last = ccol__victim_sp(victim, thread), pair[2];
     size_t count = 0;
-    while (pointer >= last && pointer % WORD == 0 && ccol__victim_read(victim, pointer, pair, sizeof pair) &&
-           is_code(victim, pair[1]) && add_caller(unwinding, list, pair[1])) {
+    while (pointer >= last && pointer % WORD == 0 && ccol__victim_read(victim, pointer, pair, sizeof pair)) {
+        uint64_t address = ccol__victim_return_address(victim, pair[1]);
+        if (!is_code(victim, address) || !add_caller(unwinding, list, address)) break;
         count++;
         last = pointer + 1;
         pointer = pair[0];
@@ -68,6 +69,7 @@ void ccol__unwind_scan(struct unwinding *unwinding, const struct victim_thread *
     for (size_t i = 0; i < SCAN_WORDS && found < SCAN_MOST; i++) {
         if (!ccol__victim_read(victim, sp + i * WORD, &word, sizeof word)) return;
         if (ccol__unwinding_is_late(unwinding)) return;
+        word = ccol__victim_return_address(victim, word);
         if (!is_code(victim, word)) continue;
         if (!add_caller(unwinding, list, word)) return;
         found++;

@@ -32,6 +32,13 @@ const struct victim_module *ccol__victim_module_at(const struct victim *victim, 
     return NULL;
 }
 
+uint64_t ccol__victim_return_address(const struct victim *victim, uint64_t word)
+{
+    uint64_t address = word & victim->address_bits;
+    if (victim->machine != SNAPSHOT_AARCH64 || address == word) return word;
+    return ccol__victim_module_at(victim, address) ? address : word;
+}
+
 const struct victim_memory *ccol__victim_memory_at(const struct victim *victim, uint64_t address, uint64_t reach)
 {
     size_t low = 0, high = victim->memories.count;

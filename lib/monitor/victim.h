@@ -58,6 +58,7 @@ struct victim {
     size_t thread_count;
     struct victim_module *modules; /* by address */
     size_t module_count;
+    uint64_t address_bits; /* every bit that an address in a module may have set */
     struct victim_memories memories;
     struct victim_text maps, status, limits, cgroup, auxv, command, errors;
     struct victim_text unflushed[VICTIM_STDIO_STREAMS];
@@ -75,6 +76,9 @@ uint64_t ccol__victim_sp(const struct victim *victim, const struct victim_thread
 const struct victim_thread *ccol__victim_crashed(const struct victim *victim);
 /* The module that holds the address, or NULL. */
 const struct victim_module *ccol__victim_module_at(const struct victim *victim, uint64_t address);
+/* A word that may be a return address, as the address it stands for: aarch64 signs them in bits that no address uses
+ * (pointer authentication). A word that leads to no module either way is given back as it is. */
+uint64_t ccol__victim_return_address(const struct victim *victim, uint64_t word);
 /* Copies bytes of the victim's memory; false: the snapshot does not hold all of them. */
 bool ccol__victim_read(const struct victim *victim, uint64_t address, void *out, size_t length);
 /* The memory that holds the address or, within `reach` above it, begins; NULL: none. */

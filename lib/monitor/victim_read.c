@@ -93,7 +93,10 @@ static int read_modules(struct victim *victim, const struct snapshot_view *view)
         if (module->seen.build_id_bytes > sizeof module->seen.build_id) module->seen.build_id_bytes = 0;
         module->path = ccol__snapshot_string(view, module->seen.path);
         victim->module_count++;
+        victim->address_bits |= module->seen.end;
     }
+    for (unsigned shift = 1; shift < 64; shift *= 2)
+        victim->address_bits |= victim->address_bits >> shift;
     return 0;
 }
 

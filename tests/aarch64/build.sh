@@ -20,6 +20,7 @@ compile() {
   # shellcheck disable=SC2086
   case $2 in
   *.o) $compiler $flags -c "$1" -o "$2" ;;
+  */captured_signed) $compiler $flags -mbranch-protection=standard "$1" tests/aarch64/kernel.c "$parts" $link -o "$2" ;;
   */victim) $compiler -g -O1 -fno-omit-frame-pointer "$1" $link -o "$2" ;;
   */keeper_alone) $compiler $flags "$1" "$parts" $link -o "$2" ;;
   *.so) $compiler $flags -fPIC -shared lib/capture/*.c $link -o "$2" ;;
@@ -37,7 +38,7 @@ for source in lib/{base,capture,keeper,monitor}/*.c; do
 done | xargs -0 -n2 -P"${JOBS:-$(nproc)}" bash -c 'compile "$0" "$1"'
 aarch64-linux-gnu-ar rcs "$out/libparts.a" "$out"/objects/*.o
 {
-  printf '%s\0%s\0' tests/aarch64/captured.c "$out/captured" tests/e2e/keeper_alone.c "$out/keeper_alone" \
+  printf '%s\0%s\0' tests/aarch64/captured.c "$out/captured" tests/aarch64/captured.c "$out/captured_signed" tests/e2e/keeper_alone.c "$out/keeper_alone" \
     tests/e2e/victims/victim.c "$out/victim" lib/capture/preload.c "$out/libcrashcollect-preload.so"
   for name in "$@"; do printf '%s\0%s\0' "tests/unit/test_$name.c" "$out/test_$name"; done
 } | xargs -0 -n2 -P"${JOBS:-$(nproc)}" bash -c 'compile "$0" "$1"'

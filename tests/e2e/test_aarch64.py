@@ -36,12 +36,18 @@ def programs():
     return folder
 
 
+@pytest.fixture(scope="session", params=["captured", "captured_signed"])
+def program(request, programs):
+    """The same as compilers make it by default and with signed return addresses (pointer authentication)."""
+    return programs / request.param
+
+
 @pytest.fixture(scope="session")
-def handed_over(programs, tmp_path_factory):
+def handed_over(program, tmp_path_factory):
     """The data folder of the program that crashed, and its only snapshot. (The emulator's /proc/self/stat does not say
     where the environment lies: it gets none.)"""
     data = tmp_path_factory.mktemp("aarch64") / "data"
-    done = subprocess.run([*EMULATOR, programs / "captured", data], capture_output=True, env={"PATH": os.environ["PATH"]},
+    done = subprocess.run([*EMULATOR, program, data], capture_output=True, env={"PATH": os.environ["PATH"]},
                           timeout=60, cwd=data.parent, check=False)
     assert done.returncode == 128 + 11, done.stderr
     snapshot, = folders(data)[0].snapshots
@@ -66,9 +72,9 @@ def dump(report, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def symbols(readers, programs, tmp_path_factory):
+def symbols(readers, program, tmp_path_factory):
     folder = tmp_path_factory.mktemp("symbols")
-    for module in (programs / "captured", pathlib.Path(LIBC, "lib/libc.so.6")):
+    for module in (program, pathlib.Path(LIBC, "lib/libc.so.6")):
         dump_symbols(readers, module, folder)
     return folder
 
@@ -114,8 +120,11 @@ def test_mode_preload(programs, tmp_path):
     assert int.from_bytes(words[8:12], "little") == len(words)
 
 
-def test_the_snapshot(handed_over):
+def test_the_snapshot(handed_over, program):
     _, snapshot = handed_over
+    own = next(module for module in snapshot.modules if module["path"] == str(program))
+    signed = [word for word in snapshot.crashed.words() if word >> 48 and own["start"] <= word & (1 << 48) - 1 < own["end"]]
+    assert bool(signed) == program.name.endswith("_signed")
     assert snapshot.machine == ELF_AARCH64 and snapshot.siginfo_address == 0x10 and not snapshot.errors
     assert snapshot.crashed.name == "captured" and sorted(thread.name for thread in snapshot.threads) == NAMES
     for thread in snapshot.threads:
@@ -125,7 +134,7 @@ def test_the_snapshot(handed_over):
     assert sum(kind == 5 and len(data) == 528 for kind, _, _, data, _ in snapshot.sections) == len(NAMES)
 
 
-def test_the_report(report, programs):
+def test_the_report(report, program):
     assert report.reason == "SIGSEGV SEGV_MAPERR at 0x10" and report.raw["CrashThreadName"] == "captured"
     assert report.raw["Processor"] == "aarch64"  # its annotation
     assert report.json["system"]["arch"] == "aarch64"
@@ -139,9 +148,9 @@ def test_the_report(report, programs):
     for thread in report.json["threads"][1:]:
         check_walk(report.functions(thread), ["wait_for_ever", "work"])
     modules = {pathlib.Path(module["path"]).name: module["build_id"] for module in report.json["modules"]}
-    assert set(modules) == {"captured", "libc.so.6", "ld-linux-aarch64.so.1"}
-    notes = subprocess.run(["readelf", "-n", programs / "captured"], capture_output=True, text=True, check=True).stdout
-    assert f"Build ID: {modules['captured']}" in notes
+    assert set(modules) == {program.name, "libc.so.6", "ld-linux-aarch64.so.1"}
+    notes = subprocess.run(["readelf", "-n", program], capture_output=True, text=True, check=True).stdout
+    assert f"Build ID: {modules[program.name]}" in notes
     assert "--- unflushed stdout, 29 bytes: ---\nwords that stay in the buffer\n" in report.log
 
 
@@ -165,7 +174,7 @@ def test_rust_minidump_reads_the_dump(readers, dump, symbols, report):
     assert {module["code_id"] for module in seen["modules"]} == {module["build_id"] for module in report.json["modules"]}
 
 
-def test_the_third_reader_reads_the_dump(readers, dump, report, tmp_path):
+def test_the_third_reader_reads_the_dump(readers, dump, report, program, tmp_path):
     """It does not know this processor, so it is told of another: all but the registers is the same for both."""
     data = bytearray(dump.read_bytes())
     count, place = int.from_bytes(data[8:12], "little"), int.from_bytes(data[12:16], "little")
@@ -177,4 +186,4 @@ def test_the_third_reader_reads_the_dump(readers, dump, report, tmp_path):
     other.write_bytes(data)
     counts, name = pypi(readers, other)
     assert counts[:2] == [len(NAMES), len(report.json["modules"])] and counts[2] >= len(NAMES)
-    assert name.endswith("/captured")
+    assert name == str(program)

@@ -152,6 +152,20 @@ static void replaced_files_give_no_names(void)
     ccol__victim_fini(&victim);
 }
 
+/* Only what leads to code without its signature had one. */
+static void return_addresses_lose_their_signature(void)
+{
+    struct victim_module module = {.seen = {.start = 0x5500000000, .end = 0x5500030000}};
+    struct victim victim = {
+        .machine = SNAPSHOT_AARCH64, .modules = &module, .module_count = 1, .address_bits = 0x7fffffffff};
+    CHECK_INT(ccol__victim_return_address(&victim, 0x3a005500002c48), 0x5500002c48);
+    CHECK_INT(ccol__victim_return_address(&victim, 0x5500002c48), 0x5500002c48);
+    CHECK_INT(ccol__victim_return_address(&victim, 0x3a005500030000), 0x3a005500030000);
+    CHECK_INT(ccol__victim_return_address(&victim, 0x3a), 0x3a);
+    victim.machine = SNAPSHOT_X86_64;
+    CHECK_INT(ccol__victim_return_address(&victim, 0x3a005500002c48), 0x3a005500002c48);
+}
+
 #ifdef CCOL_HAVE_LIBDW
 static void simple_linker_names_are_read(void)
 {
@@ -184,6 +198,7 @@ int main(void)
     RUN(a_call_to_nowhere_has_its_caller);
     RUN(frames_have_a_ceiling);
     RUN(replaced_files_give_no_names);
+    RUN(return_addresses_lose_their_signature);
 #ifdef CCOL_HAVE_LIBDW
     RUN(simple_linker_names_are_read);
 #endif
