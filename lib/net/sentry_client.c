@@ -72,6 +72,11 @@ unsigned ccol__sentry_client_wait_s(struct sentry_client *client, unsigned categ
     return wait_s;
 }
 
+const char *ccol__sentry_client_key(const struct sentry_client *client)
+{
+    return client->dsn.key;
+}
+
 const char *ccol__sentry_client_place(const struct sentry_client *client)
 {
     return client->place;

@@ -35,6 +35,8 @@ unsigned ccol__sentry_client_wait_s(struct sentry_client *client, unsigned categ
 /* Asks the server for anything but an event, to see whether it is there. An answer of any kind that is not an outage
  * is well. */
 int ccol__sentry_client_probe(struct sentry_client *client, ccol_error *err);
+/* The public key of the DSN. */
+const char *ccol__sentry_client_key(const struct sentry_client *client);
 /* "https://host/42": the server and the project, without the key. */
 const char *ccol__sentry_client_place(const struct sentry_client *client);
 /* ccol__clock_monotonic_ms() of its last answer; 0: none yet. */

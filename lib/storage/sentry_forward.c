@@ -62,8 +62,9 @@ static int look(struct looking *looking, const ccol_file *file, ccol_error *err)
     return code;
 }
 
-/* The header line as it was, but for the DSN and the time. */
-static int begin(struct envelope *envelope, const char *line, size_t length, ccol_error *err)
+/* The header line as it was, but for the time and the key, which is another there: the one that let it in here is not
+ * for the next hop to know. */
+static int begin(struct envelope *envelope, const char *line, size_t length, const char *key, ccol_error *err)
 {
     static const struct json_limits limits = {.depth = 64, .number_length = 64};
     struct arena arena;
@@ -75,6 +76,8 @@ static int begin(struct envelope *envelope, const char *line, size_t length, cco
     if (!code) {
         struct json *changed = ccol__json_new(&builder, JSON_OBJECT);
         ccol__json_put_text(&builder, changed, "sent_at", ccol__clock_rfc3339(now, ccol__clock_now_us()));
+        if (ccol__json_text(ccol__json_object(header, "trace"), "public_key"))
+            ccol__json_put_text(&builder, ccol__json_put_object(&builder, changed, "trace"), "public_key", key);
         ccol__json_merge(&builder, header, changed);
         for (struct json **at = &header->first; *at;) {
             bool drop = (*at)->key_length == 3 && memcmp((*at)->key, "dsn", 3) == 0;
@@ -100,7 +103,7 @@ int ccol__sentry_forward(struct sentry_client *client, const ccol_report *report
     if (code) return code;
     const char *text = file.data, *end = memchr(text, '\n', file.length);
     size_t header = end ? (size_t)(end - text) : file.length;
-    code = begin(&envelope, text, header, err);
+    code = begin(&envelope, text, header, ccol__sentry_client_key(client), err);
     if (code) return code;
     if (end) ccol__envelope_add_raw(&envelope, end + 1, file.length - header - 1);
     if (find_file(report, ENVELOPE_DUMP_FILE, &dump)) {

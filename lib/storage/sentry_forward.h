@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A report that a Sentry SDK sent as an envelope goes on as one: its items as they came, its header without the DSN
- * that they were sent to and with a fresh sent_at. */
+ * that they were sent to, with the key of the next one and a fresh sent_at. */
 #ifndef CCOL_STORAGE_SENTRY_FORWARD_H
 #define CCOL_STORAGE_SENTRY_FORWARD_H
 

@@ -424,24 +424,34 @@ def test_what_is_no_messagepack_is_kept(hop):
 
 
 def test_forwarded(daemon_factory, stub):
-    """A durable hop: what came in goes on to another DSN, under its own id, without the one it was sent to."""
+    """A durable hop: what came in goes on to another DSN, under its own id, without the one it was sent to: the key that
+    let it in here is in nothing that leaves."""
+    key = "b" * 32
     stub.script = [(503, {}), (429, {"X-Sentry-Rate-Limits": "1:error:org"})]
     hop = daemon_factory(env={**INTAKE, "CRASHCOLLECT_STORAGE": "fs,sentry", "CRASHCOLLECT_SENTRY_DSN": stub.dsn,
                               "CRASHCOLLECT_RETRY_FIRST": "20ms", "CRASHCOLLECT_CONCURRENT_CRASHMOVERS": 1})
-    header = {"event_id": ID, "dsn": dsn(hop), "sent_at": "2020-01-01T00:00:00Z", "trace": {"public_key": "x"}}
+    header = {"event_id": ID, "dsn": dsn(hop).replace(KEY, key), "sent_at": "2020-01-01T00:00:00Z",
+              "trace": {"trace_id": "1" * 32, "public_key": key}}
+    auth = {"X-Sentry-Auth": AUTH["X-Sentry-Auth"].replace(KEY, key)}
     body = envelope(({**EVENT[0], "length": len(EVENT[1])}, EVENT[1]), attachment(DUMP, "event.minidump"),
                     ({"type": "new_thing", "length": 5}, b"a\nb\nc"), header=header)
-    assert post(hop, "envelope", body).json == {"id": ID}
+    assert post(hop, "envelope", body, auth=auth).json == {"id": ID}
     session = envelope(({"type": "session", "length": 2}, b"{}"), header={})
-    assert post(hop, "envelope", session).json == {}
-    first = next(one for one in stub.wait(2) if one.payloads("event"))
-    assert first.header["event_id"] == ID and first.header["trace"] == {"public_key": "x"}
+    assert post(hop, "envelope", session, auth=auth).json == {}
+    assert hop.request("POST", f"/api/42/minidump/?sentry_key={key}", DUMP,
+                       {"Content-Type": "application/x-dmp"}).status == 200
+    first = next(one for one in stub.wait(3) if one.header.get("event_id") == ID)
+    assert first.header["trace"] == {"trace_id": "1" * 32, "public_key": KEY}
     assert "dsn" not in first.header and first.header["sent_at"] > "2026"
     assert first.event == json.loads(EVENT[1]) and first.payloads("new_thing") == [b"a\nb\nc"]
     head, dump = first.attachments()["minidump.dmp"]
     assert dump == DUMP and head["attachment_type"] == "event.minidump"
-    assert dsn(hop) not in json.dumps([one.header for one in stub.seen])
-    stored(hop, 2)
+    for _, path, headers, sent in stub.requests:
+        plain = gzip.decompress(sent) if headers.get("Content-Encoding") == "gzip" else sent
+        assert key not in path + str(headers) and key.encode() not in plain
+        assert f":{hop.port}/".encode() not in plain
+    assert key not in hop.log_text()
+    stored(hop, 3)
 
 
 def test_what_is_no_envelope_goes_nowhere(daemon_factory, stub):
