@@ -379,6 +379,9 @@ int ccol__shipment_finish(struct shipment *shipment, ccol_error *err)
     const struct handover_facts *facts = &shipment->facts;
     bool ended = !facts->known || facts->phase == HANDOVER_ENDED;
     bool never_began = facts->phase == HANDOVER_STARTING && facts->app_pid == 0;
-    if (code || ended || never_began || !ccol__handover_is_orphan(&shipment->handover)) return code;
+    if (code || ended || never_began) return code;
+    /* a dying keeper's pipe is closed before its lock is given back: that it is gone must not be missed */
+    if (!ccol__handover_is_orphan(&shipment->handover))
+        return ccol_fail(err, -EBUSY, "the keeper of %s is not gone yet", shipment->handover.name);
     return submit_vanished(shipment, err);
 }

@@ -31,7 +31,8 @@ int ccol__shipment_tap(struct shipment *shipment, ccol_error *err);
 /* Submits all snapshots that wait, and panics whose time is up. An error: the collector has no room now; try again
  * later. */
 int ccol__shipment_turn(struct shipment *shipment, ccol_error *err);
-/* Nothing more will come: submits what is left, and the end without a trace if there was no clean one. */
+/* Nothing more will come: submits what is left, and the end without a trace if there was no clean one. -EBUSY: its
+ * keeper is about to end. */
 int ccol__shipment_finish(struct shipment *shipment, ccol_error *err);
 /* Milliseconds until a turn is due even if nothing new comes; -1: none is. */
 int ccol__shipment_due_ms(const struct shipment *shipment);
