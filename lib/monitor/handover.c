@@ -110,6 +110,7 @@ void ccol__handover_facts(const struct handover *handover, struct handover_facts
     out->phase = atomic_load(&state.phase);
     out->mode = state.mode;
     out->mode_wanted = state.mode_wanted;
+    out->snapshots = atomic_load(&state.snapshots);
     out->snapshots_cut = atomic_load(&state.snapshots_cut);
     out->keeper_pid = state.keeper_pid;
     out->app_pid = state.app_pid;

@@ -17,7 +17,7 @@
 /* What the state file says, copied out and cut to NUL-terminated texts. */
 struct handover_facts {
     bool known; /* false: there is no usable state file, the rest is 0 */
-    uint32_t phase, mode, mode_wanted, snapshots_cut;
+    uint32_t phase, mode, mode_wanted, snapshots, snapshots_cut;
     int32_t keeper_pid, app_pid, wait_status;
     int64_t started_at_us, last_alive_us, ended_at_us;
     char boot_id[40], mode_reason[256], executable[1024], trouble[512];

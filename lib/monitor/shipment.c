@@ -14,6 +14,7 @@
 #include "base/hash.h"
 #include "collector/collector.h"
 #include "monitor/log_report.h"
+#include "monitor/session.h"
 
 #define SNAPSHOT_MOST   ((size_t)512 << 20)
 #define PART            "shipper"
@@ -119,7 +120,7 @@ static int submit_plain(const struct shipment *shipment, struct crash *crash, ui
 /* A line that the program logged as an error. */
 static bool submit_line(void *user, const struct log_event *event)
 {
-    const struct shipment *shipment = user;
+    struct shipment *shipment = user;
     const uint64_t place[] = {event->position, event->begin};
     struct crash crash;
     char id[CRASH_ID_LENGTH + 1];
@@ -135,6 +136,7 @@ static bool submit_line(void *user, const struct log_event *event)
         ccol_receipt receipt = {.size = sizeof receipt};
         code = ccol__collector_submit_as(shipment->context->collector, report, id[0] ? id : NULL, &receipt, NULL);
     }
+    shipment->spoken += code == 0;
     ccol_report_unref(report);
     ccol__crash_log_fini(log);
     free(log);
@@ -160,6 +162,8 @@ static int submit_panic(struct shipment *shipment, struct found_panic *found, cc
     snprintf(crash.words.word, sizeof crash.words.word, "%s", panics ? "panic" : "exception");
     derive_id(shipment, ccol__ring_stream_name(found->stream), place, found->at_us, id);
     int code = submit_plain(shipment, &crash, found->end, id, err);
+    shipment->spoken += code == 0;
+    shipment->panicked |= code == 0;
     if (!code) ccol__log_follower_drop(shipment->follower, found);
     return code;
 }
@@ -369,6 +373,46 @@ static int submit_vanished(struct shipment *shipment, ccol_error *err)
     return submit_plain(shipment, &crash, UINT64_MAX, id, err);
 }
 
+/* Of a run that is over: how it ended, as `vanished` without a trace. */
+static int submit_session(struct shipment *shipment, bool vanished, ccol_error *err)
+{
+    const struct handover_facts *facts = &shipment->facts;
+    const uint64_t place[] = {(uint64_t)facts->started_at_us, 0};
+    char id[CRASH_ID_LENGTH + 1];
+    ccol_report *report;
+    derive_id(shipment, "session", place, facts->started_at_us, id);
+    if (!id[0]) return ccol_fail(err, -ENOMEM, "no id for the report of a run");
+    const struct session session = {.facts = facts,
+                                    .about = &shipment->handover.about,
+                                    .host = shipment->context->host.name,
+                                    .id = id,
+                                    .status = vanished ? SESSION_ABNORMAL
+                                                       : ccol__session_status(facts->wait_status, shipment->panicked),
+                                    .ended_us = vanished ? facts->last_alive_us : facts->ended_at_us,
+                                    .errors = shipment->spoken + facts->snapshots + facts->snapshots_cut};
+    int code = ccol__session_report(&report, &session, err);
+    if (code) return code;
+    ccol_receipt receipt = {.size = sizeof receipt};
+    code = ccol__collector_submit_as(shipment->context->collector, report, id, &receipt, err);
+    ccol_report_unref(report);
+    return code;
+}
+
+/* What a run came to that is over. */
+static int submit_end(struct shipment *shipment, ccol_error *err)
+{
+    const struct handover_facts *facts = &shipment->facts;
+    bool ended = facts->phase == HANDOVER_ENDED;
+    if (!facts->known || facts->app_pid == 0) return 0; /* it never began */
+    /* a dying keeper's pipe is closed before its lock is given back: that it is gone must not be missed */
+    if (!ended && !ccol__handover_is_orphan(&shipment->handover))
+        return ccol_fail(err, -EBUSY, "the keeper of %s is not gone yet", shipment->handover.name);
+    int code = ended ? 0 : submit_vanished(shipment, err);
+    bool ran = !ended || facts->ended_at_us; /* else it could not be executed */
+    if (!code && ran && shipment->context->options->sessions) code = submit_session(shipment, !ended, err);
+    return code;
+}
+
 int ccol__shipment_finish(struct shipment *shipment, ccol_error *err)
 {
     int code = ccol__shipment_turn(shipment, err);
@@ -376,12 +420,5 @@ int ccol__shipment_finish(struct shipment *shipment, ccol_error *err)
     ccol__log_tap_finish(shipment->tap);
     if (!code) code = submit_panics(shipment, INT64_MAX, err);
     save_cursor(shipment);
-    const struct handover_facts *facts = &shipment->facts;
-    bool ended = !facts->known || facts->phase == HANDOVER_ENDED;
-    bool never_began = facts->phase == HANDOVER_STARTING && facts->app_pid == 0;
-    if (code || ended || never_began) return code;
-    /* a dying keeper's pipe is closed before its lock is given back: that it is gone must not be missed */
-    if (!ccol__handover_is_orphan(&shipment->handover))
-        return ccol_fail(err, -EBUSY, "the keeper of %s is not gone yet", shipment->handover.name);
-    return submit_vanished(shipment, err);
+    return code ? code : submit_end(shipment, err);
 }

@@ -21,6 +21,8 @@ struct shipment {
     struct log_tap *tap;        /* of the own instance, if lines are wanted in a file or as reports */
     struct follow_cursor saved; /* the cursor as it is on disk */
     struct handover_facts facts;
+    uint64_t spoken; /* panics and lines that became reports of their own */
+    bool panicked;
 };
 
 /* Opens the folder as ccol__handover_open does. To be closed in any case. */

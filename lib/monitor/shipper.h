@@ -36,6 +36,7 @@ struct shipper_options {
     struct crash_loop_limits crash_loop;
     unsigned drain_ms; /* how long the end waits for the storage; what is not saved then is by the next shipper on
                           this data folder; default 5000 */
+    bool sessions;     /* tell of every run how it ended */
     bool no_adoption;  /* leave folders of instances that are gone alone */
 };
 

@@ -128,6 +128,7 @@ static void fill_options(ccol_settings *settings, struct shipper_options *option
         .crash_loop = {.burst = ccol__assembly_amount(settings, SETTING_CRASH_LOOP),
                        .first_pause_s = ccol__assembly_amount(settings, SETTING_CRASH_LOOP_PAUSE) / 1000,
                        .longest_pause_s = ccol__assembly_amount(settings, SETTING_CRASH_LOOP_PAUSE_MAX) / 1000},
+        .sessions = ccol__assembly_switch(settings, SETTING_SENTRY_SESSIONS),
         .drain_ms = ccol__assembly_amount(settings, SETTING_DRAIN_TIMEOUT),
     };
 }

@@ -269,6 +269,20 @@ static void check_intake(struct check *check)
         tell(check, SETTING_SENTRY_INTAKE, "nobody could post: list the keys in CRASHCOLLECT_SENTRY_INTAKE_KEYS too");
 }
 
+static void check_sessions(struct check *check)
+{
+    const ccol_settings *settings = check->settings;
+    bool on = false;
+    ccol__value_switch(ccol__settings_value(settings, SETTING_SENTRY_SESSIONS), &on);
+    if (!on || !ccol__settings_has(settings, SETTING_SENTRY_SESSIONS)) return;
+    const char *storages = ccol__settings_value(settings, SETTING_STORAGE);
+    if (!names_word(storages, "sentry") && !names_word(storages, "upstream"))
+        tell(check, SETTING_SENTRY_SESSIONS, "they go nowhere: add sentry to CRASHCOLLECT_STORAGE");
+    if (!is_set(check, SETTING_SENTRY_RELEASE) && !is_set(check, SETTING_PRODUCT_VERSION))
+        tell(check, SETTING_SENTRY_SESSIONS,
+             "they are counted by release: give CRASHCOLLECT_SENTRY_RELEASE or CRASHCOLLECT_PRODUCT_VERSION");
+}
+
 static void check_publish(struct check *check)
 {
     const char *publish = ccol__settings_value(check->settings, SETTING_PUBLISH);
@@ -296,6 +310,7 @@ static void check_together(struct check *check)
         tell(check, SETTING_RETRY_FIRST, "longer than the longest pause (CRASHCOLLECT_RETRY_MAX=%s); lower it",
              ccol__settings_value(settings, SETTING_RETRY_MAX));
     check_intake(check);
+    check_sessions(check);
     check_publish(check);
     if (strcmp(ccol__settings_value(settings, SETTING_FS_ROOT), ccol__settings_value(settings, SETTING_SPOOL_DIR)) == 0)
         tell(check, SETTING_SPOOL_DIR, "the same folder as CRASHCOLLECT_FS_ROOT; give each its own");

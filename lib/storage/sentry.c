@@ -12,16 +12,26 @@
 #include "net/sentry_client.h"
 #include "storage/sentry_event.h"
 #include "storage/sentry_forward.h"
+#include "storage/sentry_telemetry.h"
 #include "storage/storage.h"
 
 #define EVENT_MAX       ((size_t)1 << 20)     /* Relay's limit */
 #define ENVELOPE_MAX    ((uint64_t)200 << 20) /* likewise */
 #define SMALL_FILE      ((size_t)1 << 20)     /* goes along even where dumps are too large */
 #define PROBE_PERIOD_MS 60000u
-#define REPORT_SIZE     512
+#define REPORT_SIZE     1024
 #define FILES_MAX       100
 
 static const char *const default_hidden[] = {"Comments", "Email", "ServerURL", "Telemetry*", "URL", NULL};
+
+/* What client reports tell of, each as a reason and a category. */
+enum discard { REFUSED_EVENT, REFUSED_ATTACHMENT, REFUSED_SESSION, LIMITED_SESSION, DISCARDS };
+static const struct {
+    const char *reason, *category;
+} discards[DISCARDS] = {[REFUSED_EVENT] = {"send_error", "error"},
+                        [REFUSED_ATTACHMENT] = {"send_error", "attachment"},
+                        [REFUSED_SESSION] = {"send_error", "session"},
+                        [LIMITED_SESSION] = {"ratelimit_backoff", "session"}};
 
 struct sentry {
     struct sentry_client *client;
@@ -31,7 +41,7 @@ struct sentry {
     uint64_t max_envelope;
     bool plain_dump;
     pthread_mutex_t lock; /* of what follows: what was not delivered since the last client report */
-    uint64_t refused_events, refused_attachments;
+    uint64_t discarded[DISCARDS];
 };
 
 /* A name that tells people and their systems what it is. */
@@ -57,46 +67,56 @@ static void add_file(struct envelope *envelope, bool plain_dump, const ccol_file
     ccol__envelope_add(envelope, &item);
 }
 
-/* What was refused is told with the next envelope. */
+static void discard(struct sentry *sentry, enum discard kind, uint64_t quantity)
+{
+    pthread_mutex_lock(&sentry->lock);
+    sentry->discarded[kind] += quantity;
+    pthread_mutex_unlock(&sentry->lock);
+}
+
+/* What was discarded is told with the next envelope. */
 static void add_client_report(struct sentry *sentry, struct envelope *envelope, char text[REPORT_SIZE],
-                              uint64_t told[2])
+                              uint64_t told[DISCARDS])
 {
     char now[CCOL_RFC3339_SIZE];
+    uint64_t all = 0;
     pthread_mutex_lock(&sentry->lock);
-    told[0] = sentry->refused_events;
-    told[1] = sentry->refused_attachments;
+    memcpy(told, sentry->discarded, sizeof sentry->discarded);
     pthread_mutex_unlock(&sentry->lock);
-    if ((!told[0] && !told[1]) || ccol__sentry_client_wait_s(sentry->client, CATEGORY_INTERNAL)) {
-        told[0] = told[1] = 0;
+    for (size_t i = 0; i < DISCARDS; i++)
+        all |= told[i];
+    if (!all || ccol__sentry_client_wait_s(sentry->client, CATEGORY_INTERNAL)) {
+        memset(told, 0, sizeof sentry->discarded);
         return;
     }
-    static const char *const names[2] = {"error", "attachment"};
     int length = snprintf(text, REPORT_SIZE, "{\"timestamp\":\"%s\",\"discarded_events\":[",
                           ccol__clock_rfc3339(now, ccol__clock_now_us()));
-    for (size_t i = 0; i < 2; i++)
+    for (size_t i = 0; i < DISCARDS; i++)
         if (told[i])
             length += snprintf(text + length, REPORT_SIZE - (size_t)length,
-                               "%s{\"reason\":\"send_error\",\"category\":\"%s\",\"quantity\":%llu}",
-                               i && told[0] ? "," : "", names[i], (unsigned long long)told[i]);
+                               "%s{\"reason\":\"%s\",\"category\":\"%s\",\"quantity\":%llu}",
+                               text[length - 1] == '[' ? "" : ",", discards[i].reason, discards[i].category,
+                               (unsigned long long)told[i]);
     length += snprintf(text + length, REPORT_SIZE - (size_t)length, "]}");
     const struct envelope_item item = {.type = "client_report", .data = text, .length = (size_t)length};
     ccol__envelope_add(envelope, &item);
 }
 
-static void settle_client_report(struct sentry *sentry, int code, const uint64_t told[2], uint64_t files)
+/* The envelope with it has arrived: nobody is told twice. */
+static void settle_client_report(struct sentry *sentry, int code, const uint64_t told[DISCARDS])
 {
-    bool refused = code && ccol_error_is_permanent(code);
-    bool goes_on = code == CCOL_ETOOLARGE && files; /* without them */
     pthread_mutex_lock(&sentry->lock);
-    if (!code) {
-        sentry->refused_events -= told[0];
-        sentry->refused_attachments -= told[1];
-    }
-    if (refused) {
-        sentry->refused_events += goes_on ? 0 : 1;
-        sentry->refused_attachments += files;
-    }
+    for (size_t i = 0; !code && i < DISCARDS; i++)
+        sentry->discarded[i] -= told[i];
     pthread_mutex_unlock(&sentry->lock);
+}
+
+/* Counts what was refused for good; an event goes on without the files that are too large. */
+static void settle_refusal(struct sentry *sentry, int code, uint64_t files)
+{
+    if (!code || !ccol_error_is_permanent(code)) return;
+    if (code != CCOL_ETOOLARGE || !files) discard(sentry, REFUSED_EVENT, 1);
+    discard(sentry, REFUSED_ATTACHMENT, files);
 }
 
 /* Whether the event has all that the file says. */
@@ -124,7 +144,7 @@ static int send_envelope(struct sentry *sentry, const ccol_report *report, const
 {
     struct envelope envelope;
     char text[REPORT_SIZE];
-    uint64_t told[2];
+    uint64_t told[DISCARDS];
     ccol__envelope_init(&envelope, event->id, SENTRY_SDK_NAME, ccol_version_text());
     const struct envelope_item item = {
         .type = "event", .content_type = "application/json", .data = event->json.data, .length = event->json.length};
@@ -133,8 +153,34 @@ static int send_envelope(struct sentry *sentry, const ccol_report *report, const
     unsigned categories = CATEGORY_ERROR | (files ? CATEGORY_ATTACHMENT : 0);
     add_client_report(sentry, &envelope, text, told);
     int code = ccol__sentry_client_send(sentry->client, &envelope, categories, err);
-    settle_client_report(sentry, code, told, files);
+    settle_client_report(sentry, code, told);
+    settle_refusal(sentry, code, files);
     ccol__envelope_fini(&envelope);
+    return code;
+}
+
+/* What is no crash is not held back by a rate limit but left out, so that crashes go on. */
+static int send_telemetry(struct sentry *sentry, const ccol_report *report, ccol_error *err)
+{
+    struct sentry_telemetry telemetry;
+    struct envelope envelope;
+    char text[REPORT_SIZE];
+    uint64_t told[DISCARDS];
+    int code = ccol__sentry_telemetry_make(&telemetry, report, &sentry->event, err);
+    if (!code && telemetry.item.type) {
+        ccol__envelope_init(&envelope, "", SENTRY_SDK_NAME, ccol_version_text());
+        ccol__envelope_add(&envelope, &telemetry.item);
+        add_client_report(sentry, &envelope, text, told);
+        code = ccol__sentry_client_send(sentry->client, &envelope, telemetry.category, err);
+        settle_client_report(sentry, code, told);
+        if (code && ccol__sentry_client_wait_s(sentry->client, telemetry.category)) {
+            discard(sentry, LIMITED_SESSION, telemetry.quantity);
+            code = 0;
+        }
+        if (code && ccol_error_is_permanent(code)) discard(sentry, REFUSED_SESSION, telemetry.quantity);
+        ccol__envelope_fini(&envelope);
+    }
+    ccol__sentry_telemetry_fini(&telemetry);
     return code;
 }
 
@@ -142,7 +188,6 @@ static int send_envelope(struct sentry *sentry, const ccol_report *report, const
 static int send_form(struct sentry *sentry, const ccol_report *report, const struct sentry_event *event,
                      ccol_error *err)
 {
-    static const uint64_t nothing_told[2] = {0};
     struct sentry_form form;
     uint64_t count = 0;
     ccol_file file = {.size = sizeof file};
@@ -157,7 +202,7 @@ static int send_form(struct sentry *sentry, const ccol_report *report, const str
     }
     ccol__sentry_form_end(&form);
     if (!code) code = ccol__sentry_client_send_form(sentry->client, &form, CATEGORY_ERROR | CATEGORY_ATTACHMENT, err);
-    settle_client_report(sentry, code, nothing_told, count);
+    settle_refusal(sentry, code, count);
     ccol__sentry_form_fini(&form);
     return code;
 }
@@ -200,6 +245,7 @@ static int send_without_dumps(struct sentry *sentry, const ccol_report *report, 
 static int save(void *self, const ccol_report *report, ccol_error *err)
 {
     struct sentry *sentry = self;
+    if (ccol__sentry_telemetry_is(report)) return send_telemetry(sentry, report, err);
     if (ccol__sentry_forward_is(report)) return ccol__sentry_forward(sentry->client, report, err);
     uint64_t bytes = bytes_of_files(report);
     int code = bytes > sentry->max_envelope ? CCOL_ETOOLARGE : send_event(sentry, report, &sentry->event, true, err);

@@ -60,50 +60,56 @@ static void put(struct making *making, struct json *object, const char *key, con
     ccol__json_put(&making->builder, object, key, ccol__sentry_text(&making->builder, text, most));
 }
 
-static const char *annotation(const struct making *making, const char *name)
+static const char *annotation(const ccol_report *report, const char *name)
 {
-    const char *value = ccol_report_annotation(making->report, name);
+    const char *value = ccol_report_annotation(report, name);
     return value && *value ? value : NULL;
 }
 
 /* The first of several names that clients use for one thing. */
-static const char *one_of(const struct making *making, const char *const *names)
+static const char *one_of(const ccol_report *report, const char *const *names)
 {
     const char *value = NULL;
     for (; *names && !value; names++)
-        value = annotation(making, *names);
+        value = annotation(report, *names);
     return value;
 }
 
-static const char *product(const struct making *making)
+static const char *product(const ccol_report *report)
 {
     static const char *const names[] = {"ProductName", "_productName", "prod", "product", NULL};
-    return one_of(making, names);
+    return one_of(report, names);
 }
 
-static const char *version(const struct making *making)
+static const char *version(const ccol_report *report)
 {
     static const char *const names[] = {"Version", "_version", "ver", NULL};
-    return one_of(making, names);
+    return one_of(report, names);
 }
 
-static const char *channel(const struct making *making)
+static const char *channel(const ccol_report *report)
 {
     static const char *const names[] = {"ReleaseChannel", "channel", NULL};
-    return one_of(making, names);
+    return one_of(report, names);
 }
 
-static void put_release(struct making *making)
+const char *ccol__sentry_release(char out[SENTRY_RELEASE_SIZE], const ccol_report *report,
+                                 const struct sentry_event_options *options)
 {
-    char text[2 * NAME_SHOWN_MAX + 2];
-    const char *name = product(making), *number = version(making);
-    if (making->options->release)
-        snprintf(text, sizeof text, "%.*s", NAME_SHOWN_MAX, making->options->release);
+    const char *name = product(report), *number = version(report);
+    if (options->release)
+        snprintf(out, SENTRY_RELEASE_SIZE, "%s", options->release);
     else if (name && number)
-        snprintf(text, sizeof text, "%.*s@%.*s", NAME_SHOWN_MAX / 2, name, NAME_SHOWN_MAX / 2, number);
+        snprintf(out, SENTRY_RELEASE_SIZE, "%.*s@%.*s", NAME_SHOWN_MAX / 2, name, NAME_SHOWN_MAX / 2 - 1, number);
     else
-        return;
-    put(making, making->event, "release", text, NAME_SHOWN_MAX);
+        return NULL;
+    return out;
+}
+
+const char *ccol__sentry_environment(const ccol_report *report, const struct sentry_event_options *options)
+{
+    const char *environment = options->environment ? options->environment : channel(report);
+    return environment ? environment : "production";
 }
 
 static void put_tag(struct making *making, struct json *tags, const char *key, const char *value)
@@ -122,12 +128,12 @@ static void put_tags(struct making *making)
     struct json *tags = ccol__json_put_object(&making->builder, making->event, "tags");
     const struct json *crash = ccol__json_object(making->stack, "crash");
     put_tag(making, tags, "crash_id", ccol_report_id(making->report));
-    put_tag(making, tags, "product", product(making));
-    put_tag(making, tags, "version", version(making));
-    put_tag(making, tags, "channel", channel(making));
-    put_tag(making, tags, "process_type", annotation(making, "ProcessType"));
-    put_tag(making, tags, "build_id", annotation(making, "BuildID"));
-    put_tag(making, tags, "kind", annotation(making, "ReportKind"));
+    put_tag(making, tags, "product", product(making->report));
+    put_tag(making, tags, "version", version(making->report));
+    put_tag(making, tags, "channel", channel(making->report));
+    put_tag(making, tags, "process_type", annotation(making->report, "ProcessType"));
+    put_tag(making, tags, "build_id", annotation(making->report, "BuildID"));
+    put_tag(making, tags, "kind", annotation(making->report, "ReportKind"));
     put_tag(making, tags, "reason", ccol__json_text(crash, "reason"));
     put_tag(making, tags, "minidump", making->options->dump_note);
 }
@@ -179,7 +185,8 @@ static void put_bare_crash(struct making *making, bool has_dump)
 {
     struct json_builder *builder = &making->builder;
     char value[2 * NAME_SHOWN_MAX + 32];
-    const char *reason = annotation(making, "MozCrashReason"), *name = product(making), *number = version(making);
+    const char *reason = annotation(making->report, "MozCrashReason"), *name = product(making->report),
+               *number = version(making->report);
     if (reason)
         snprintf(value, sizeof value, "%.*s", 2 * NAME_SHOWN_MAX, reason);
     else
@@ -207,9 +214,8 @@ static void put_head(struct making *making)
 {
     struct json_builder *builder = &making->builder;
     struct json *event = making->event;
-    const char *environment = making->options->environment, *level = ccol__json_text(making->stack, "level");
-    char time[CCOL_RFC3339_SIZE];
-    if (!environment) environment = channel(making);
+    const char *level = ccol__json_text(making->stack, "level");
+    char time[CCOL_RFC3339_SIZE], release[SENTRY_RELEASE_SIZE];
     if (!ccol__json_text(making->stack, "crashed_at"))
         ccol__json_put_text(builder, event, "timestamp",
                             ccol__clock_rfc3339(time, ccol_report_received_at(making->report)));
@@ -217,8 +223,8 @@ static void put_head(struct making *making)
     bool crashed = !making->stack || ccol__json_object(making->stack, "crash");
     ccol__json_put_text(builder, event, "level", is_level(level) ? level : crashed ? "fatal" : "error");
     ccol__json_put_text(builder, event, "logger", SENTRY_SDK_NAME);
-    put_release(making);
-    put(making, event, "environment", environment ? environment : "production", 64);
+    put(making, event, "release", ccol__sentry_release(release, making->report, making->options), NAME_SHOWN_MAX);
+    put(making, event, "environment", ccol__sentry_environment(making->report, making->options), 64);
     put(making, event, "dist", making->options->dist, 64);
     put(making, event, "server_name", making->options->server_name, NAME_SHOWN_MAX);
     struct json *sdk = ccol__json_put_object(builder, event, "sdk");

@@ -29,6 +29,11 @@ struct sentry_event {
     unsigned fit;   /* 0: complete; else how far it was cut to fit */
 };
 
+#define SENTRY_RELEASE_SIZE 201
+/* "app@1.2", copied to out, or NULL. */
+const char *ccol__sentry_release(char out[SENTRY_RELEASE_SIZE], const ccol_report *report,
+                                 const struct sentry_event_options *options);
+const char *ccol__sentry_environment(const ccol_report *report, const struct sentry_event_options *options);
 /* Whether it begins as a minidump does. */
 bool ccol__sentry_file_is_dump(const ccol_file *file);
 
