@@ -6,6 +6,7 @@
 #include <elf.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -90,10 +91,33 @@ void ccol__facts_read(struct process_facts *facts, pid_t pid, struct facts_scrat
         facts->in_other_cgroup = !same_memory_cgroup(facts->cgroup, scratch->own_cgroup);
 }
 
-void ccol__facts_read_modules(struct process_facts *facts, pid_t pid, struct facts_scratch *scratch)
+void ccol__facts_read_name(pid_t pid, pid_t tid, char name[16])
 {
-    if (ccol__proc_read_of(pid, "maps", scratch->text, sizeof scratch->text, NULL) > 0)
-        ccol__modules_from_maps(&facts->modules, pid, scratch->text, facts->executable, scratch);
+    char path[64], text[17] = ""; /* with the newline */
+    snprintf(path, sizeof path, "/proc/%d/task/%d/comm", (int)pid, (int)tid);
+    if (ccol__proc_read(path, text, sizeof text, NULL) <= 0) return;
+    text[strcspn(text, "\n")] = '\0'; /* behind it are zeros only, and leave as such */
+    memcpy(name, text, 16);
+}
+
+size_t ccol__facts_read_modules(struct process_facts *facts, pid_t pid, int maps_fd, struct facts_scratch *scratch)
+{
+    size_t size = scratch->takes_no_memory ? FACTS_READY_BYTES : sizeof scratch->text;
+    ssize_t length = maps_fd >= 0 ? ccol__proc_read_open(maps_fd, scratch->text, size)
+                                  : ccol__proc_read_of(pid, "maps", scratch->text, size, NULL);
+    if (length <= 0) return 0;
+    ccol__modules_from_maps(&facts->modules, pid, scratch->text, facts->executable, scratch);
+    return (size_t)length;
+}
+
+struct facts_scratch *ccol__facts_scratch_map(void)
+{
+    struct facts_scratch *scratch =
+        mmap(NULL, sizeof *scratch, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (scratch == MAP_FAILED) return NULL;
+    memset(scratch->text, 0, FACTS_READY_BYTES);
+    memset(&scratch->modules, 0, sizeof scratch->modules);
+    return scratch;
 }
 
 uint64_t ccol__facts_auxv(const struct process_facts *facts, uint64_t type)

@@ -11,6 +11,7 @@
 
 #define FACTS_MODULES_MOST 1024
 #define FACTS_PATHS_BYTES  49152
+#define FACTS_READY_BYTES  ((size_t)256 << 10) /* of the scratch's text: there from the start on */
 
 struct module_table {
     struct snapshot_module list[FACTS_MODULES_MOST]; /* their paths: offsets into paths */
@@ -39,12 +40,19 @@ struct facts_scratch {
     char text[1 << 20];
     struct module_table modules;
     char own_cgroup[2048]; /* /proc/self/cgroup, read once */
+    bool takes_no_memory;  /* just now: no file is opened, and of the text only what is there is used */
 };
+
+/* Maps one, of which only FACTS_READY_BYTES and the modules are touched. NULL: there is no memory. */
+struct facts_scratch *ccol__facts_scratch_map(void);
 
 /* Reads everything again but the modules. */
 void ccol__facts_read(struct process_facts *facts, pid_t pid, struct facts_scratch *scratch);
-/* Reads the modules again, from the maps and from the memory. */
-void ccol__facts_read_modules(struct process_facts *facts, pid_t pid, struct facts_scratch *scratch);
+/* The name of a thread; stays as it is where it cannot be read. */
+void ccol__facts_read_name(pid_t pid, pid_t tid, char name[16]);
+/* Reads the modules again, from the maps and from the memory. maps_fd: the maps, open and read before, which takes no
+ * memory; -1: they are opened. The text of the maps stays in the scratch; its length, 0: there is none. */
+size_t ccol__facts_read_modules(struct process_facts *facts, pid_t pid, int maps_fd, struct facts_scratch *scratch);
 /* The same from the text of its maps. */
 void ccol__modules_from_maps(struct module_table *modules, pid_t pid, const char *maps, const char *executable,
                              struct facts_scratch *scratch);

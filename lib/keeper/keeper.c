@@ -76,7 +76,10 @@ static int open_outputs(struct keeper *keeper)
 static int open_wake(struct keeper *keeper)
 {
     int ends[2];
+    char byte = 0;
     if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) return -errno;
+    /* its first page is there, and stays */
+    if (write(ends[1], &byte, 1) != 1 || read(ends[0], &byte, 1) != 1) return -errno;
     keeper->wake_read = ends[0];
     keeper->wake_write = ends[1];
     return 0;
@@ -84,11 +87,8 @@ static int open_wake(struct keeper *keeper)
 
 static int map_scratch(struct keeper *keeper)
 {
-    void *memory =
-        mmap(NULL, sizeof *keeper->scratch, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (memory == MAP_FAILED) return -errno;
-    keeper->scratch = memory;
-    return 0;
+    keeper->scratch = ccol__facts_scratch_map();
+    return keeper->scratch ? 0 : -ENOMEM;
 }
 
 static int open_parts(struct keeper *keeper)
@@ -114,6 +114,7 @@ int ccol__keeper_new(struct keeper **out, const struct keeper_options *options, 
     keeper->options = *options;
     fill_defaults(&keeper->options);
     keeper->wake_read = keeper->wake_write = keeper->capture_fd = keeper->capture_child_fd = keeper->signal_fd = -1;
+    keeper->courier = (struct courier){.ask_fd = -1, .done_fd = -1, .maps_read_fd = -1, .maps_send_fd = -1};
     keeper->refresh_at_ms = UINT64_MAX;
     for (size_t i = 0; i < 2; i++)
         keeper->outputs[i] = (struct output){.from = -1, .app_end = -1, .to = -1};
@@ -145,6 +146,7 @@ void ccol__keeper_free(struct keeper *keeper)
     ccol__ring_close(&keeper->ring);
     ccol__build_fini(&keeper->build);
     ccol__tracees_fini(&keeper->tracees);
+    ccol__courier_fini(&keeper->courier);
     if (keeper->scratch) munmap(keeper->scratch, sizeof *keeper->scratch);
     ccol__folder_fini(&keeper->folder, keeper->state);
     free(keeper->envp);
@@ -197,7 +199,17 @@ static int choose_mode(struct keeper *keeper, ccol_error *err)
     return 0;
 }
 
-enum { POLL_SIGNALS, POLL_OUT_FROM, POLL_ERR_FROM, POLL_OUT_TO, POLL_ERR_TO, POLL_CAPTURE, POLL_CONTROL, POLL_COUNT };
+enum {
+    POLL_SIGNALS,
+    POLL_OUT_FROM,
+    POLL_ERR_FROM,
+    POLL_OUT_TO,
+    POLL_ERR_TO,
+    POLL_COURIER,
+    POLL_CAPTURE,
+    POLL_CONTROL,
+    POLL_COUNT
+};
 
 static struct pollfd wanted(int fd, short events)
 {
@@ -251,16 +263,19 @@ static void turn(struct keeper *keeper, int timeout_ms)
         [POLL_ERR_FROM] = wanted_from(err, rests),
         [POLL_OUT_TO] = wanted(out->to, ccol__output_wants_to(out)),
         [POLL_ERR_TO] = wanted(err->to, ccol__output_wants_to(err)),
+        [POLL_COURIER] = wanted(keeper->courier.done_fd, keeper->courier.pid ? POLLIN : 0),
         [POLL_CAPTURE] = wanted(keeper->capture_fd, keeper->capture_fd >= 0 ? POLLIN : 0),
         [POLL_CONTROL] = wanted(control, control > 0 ? POLLIN : 0),
     };
     if (poll(fds, POLL_COUNT, keeper->reap_again ? 0 : with_patience(keeper, rests, timeout_ms)) > 0) {
         if (fds[POLL_SIGNALS].revents) ccol__keeper_receive_signals(keeper);
+        if (fds[POLL_COURIER].revents) ccol__refresh_answered(keeper);
         if (fds[POLL_CAPTURE].revents) ccol__capture_receive(keeper);
         if (fds[POLL_CONTROL].revents) ccol__control_receive(keeper);
-        if (fds[POLL_OUT_FROM].revents || fds[POLL_ERR_FROM].revents || fds[POLL_OUT_TO].revents ||
-            fds[POLL_ERR_TO].revents)
-            ccol__keeper_pump(keeper);
+        bool moves = false;
+        for (size_t i = POLL_OUT_FROM; i <= POLL_COURIER; i++)
+            moves |= fds[i].revents != 0;
+        if (moves) ccol__keeper_pump(keeper);
     }
     if (keeper->reap_again) {
         keeper->reap_again = false;
@@ -305,15 +320,33 @@ static void drain_outputs(struct keeper *keeper)
 {
     uint64_t deadline = ccol__clock_monotonic_ms() + keeper->options.linger_ms;
     for (;;) {
+        bool held = holds_output(keeper); /* then there may not have been room for what is still in the pipes */
         bool moved = ccol__keeper_pump(keeper);
         bool blocks = (keeper->outputs[0].length && !keeper->outputs[0].drops) ||
                       (keeper->outputs[1].length && !keeper->outputs[1].drops);
         uint64_t now_ms = ccol__clock_monotonic_ms();
-        if (keeper->gives_up || (!moved && !holds_output(keeper)) || (now_ms >= deadline && !blocks)) break;
-        if (!moved) turn(keeper, blocks ? HANDOVER_ALIVE_MS : until(deadline, now_ms));
+        if (keeper->gives_up || (!moved && !held && !holds_output(keeper)) || (now_ms >= deadline && !blocks)) break;
+        if (!moved && holds_output(keeper)) turn(keeper, blocks ? HANDOVER_ALIVE_MS : until(deadline, now_ms));
     }
     for (size_t i = 0; i < 2; i++)
         ccol__output_drop(&keeper->outputs[i], &keeper->ring);
+}
+
+/* What is not this process's is given up, and what others wait to see closed. */
+static _Noreturn void pass_on(struct keeper *keeper)
+{
+    close(keeper->folder.lock_fd);
+    close(keeper->wake_write);
+    if (keeper->capture_fd >= 0) close(keeper->capture_fd);
+    keeper->wake_write = keeper->capture_fd = -1;
+    keeper->ring = (struct ring){0};
+    keeper->options.control_fd = 0;
+    ccol__courier_forget(&keeper->courier);
+    for (size_t i = 0; i < 2; i++)
+        ccol__output_without_courier(&keeper->outputs[i]);
+    while (keeper->outputs[0].from >= 0 || keeper->outputs[1].from >= 0 || holds_output(keeper))
+        turn(keeper, -1);
+    _exit(0);
 }
 
 /* Children of the app that live on and still write: a process of their own passes that on, so that the app's end can be
@@ -325,17 +358,9 @@ static void leave_output_to_another(struct keeper *keeper)
         if (keeper->outputs[i].is_pty && keeper->outputs[i].app_end >= 0) close(keeper->outputs[i].app_end);
         if (keeper->outputs[i].is_pty) keeper->outputs[i].app_end = -1;
     }
-    ccol__keeper_pump(keeper); /* sees the end where nobody writes any more */
+    drain_outputs(keeper); /* sees the end where nobody writes any more */
     if (keeper->outputs[0].from < 0 && keeper->outputs[1].from < 0) return;
-    if (_Fork() != 0) return;
-    close(keeper->folder.lock_fd);
-    close(keeper->wake_write);
-    keeper->ring = (struct ring){0}; /* is not ours any more */
-    keeper->wake_write = -1;
-    keeper->options.control_fd = 0;
-    while (keeper->outputs[0].from >= 0 || keeper->outputs[1].from >= 0 || holds_output(keeper))
-        turn(keeper, -1);
-    _exit(0);
+    if (_Fork() == 0) pass_on(keeper);
 }
 
 /* As process 1 the keeper's end would be the shipper's as well, so it is waited for; elsewhere it may go on alone. */
@@ -365,11 +390,27 @@ static void finish(struct keeper *keeper)
     if (keeper->shipper.done) ccol__folder_remove(&keeper->folder);
 }
 
-/* In a cgroup without memory even the keeper's own code is taken from it, and reading it again waits until the victim
- * is gone. What is there now, and what comes, stays, where the limit for that allows it. */
-static void stay_in_memory(void)
+/* Neither courier nor shipper has a use for these: they stay this process's own when it forks. */
+static void keep_from_children(const struct keeper *keeper)
 {
-    mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT);
+    madvise(keeper->build.memory, keeper->build.capacity, MADV_DONTFORK);
+    madvise(keeper->tracees.memory, keeper->tracees.memory_bytes, MADV_DONTFORK);
+    madvise(keeper->scratch, sizeof *keeper->scratch, MADV_DONTFORK);
+}
+
+void ccol__keeper_own_memory(struct keeper *keeper)
+{
+    ccol__resident_own(keeper, sizeof *keeper);
+    ccol__resident_stack();
+}
+
+/* Files first, which are taken from a process before its other memory is swapped out. */
+static void stay_in_memory(const struct keeper *keeper)
+{
+    if (ccol__resident_lock_all()) return;
+    ccol__resident_lock(keeper->state, HANDOVER_STATE_BYTES);
+    ccol__resident_lock(keeper->ring.header, RING_HEADER_BYTES + (size_t)keeper->ring.header->capacity);
+    ccol__resident_lock(keeper->build.memory, keeper->build.capacity);
 }
 
 int ccol__keeper_run(struct keeper *keeper, int *wait_status, ccol_error *err)
@@ -383,7 +424,11 @@ int ccol__keeper_run(struct keeper *keeper, int *wait_status, ccol_error *err)
     if (code == 0) code = ccol__keeper_prepare_environment(keeper);
     ccol__resident_code();
     ccol__oom_watch(&keeper->oom, keeper->scratch->own_cgroup);
-    stay_in_memory();
+    keep_from_children(keeper);
+    int lacking = code == 0 ? ccol__courier_start(keeper) : 0;
+    if (lacking) ccol__keeper_trouble(keeper, "there is no courier: %s", ccol_strerror(lacking));
+    ccol__keeper_own_memory(keeper);
+    stay_in_memory(keeper);
     if (code == 0) code = ccol__keeper_spawn(keeper, err);
     ccol__control_tell_start(keeper, code, code && err ? err->text : "");
     if (code) {

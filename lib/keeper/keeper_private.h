@@ -5,6 +5,7 @@
 #include <signal.h>
 
 #include "capture/wire.h"
+#include "keeper/courier.h"
 #include "keeper/folder.h"
 #include "keeper/keeper.h"
 #include "keeper/oom.h"
@@ -31,6 +32,7 @@ struct keeper {
     struct ring ring;
     int wake_read, wake_write;
     struct snapshot_build build;
+    size_t threads_ready; /* as many threads of a process as the build's memory is ready for */
     struct facts_scratch *scratch;
     struct tracees tracees;
     struct snapshot_fault faults[FAULTS_KEPT]; /* the last ones that the app caught itself, oldest overwritten */
@@ -38,6 +40,7 @@ struct keeper {
     struct oom_watch oom;
     struct output outputs[2]; /* stdout, stderr; the second is unused where both are one file */
     struct shipper_process shipper;
+    struct courier courier;
     char **envp; /* the app's, with placeholders for what is known after the fork */
     char *environment_text;
     char *listen_pid, *watchdog_pid;  /* where its digits go, or NULL */
@@ -83,10 +86,19 @@ int ccol__keeper_prepare_environment(struct keeper *keeper);
 void ccol__trace_event(struct keeper *keeper, pid_t tid, int status);
 /* Acts upon what waits to be reaped; sets reap_again if that takes long. */
 void ccol__trace_reap(struct keeper *keeper);
-/* Reads facts and modules of processes whose time has come; when the next one's comes, in ms, or UINT64_MAX. */
+/* Acts upon what time has brought; when the next comes, in ms, or UINT64_MAX. */
 uint64_t ccol__trace_refresh(struct keeper *keeper, uint64_t now_ms);
 /* PTRACE_SEIZE with the options that the keeper wants. 0 or -errno. */
 int ccol__trace_seize(const struct keeper *keeper, pid_t pid);
+
+/* refresh.c: when facts and modules of the process are read again, sooner after its exec than later; ... */
+void ccol__refresh_schedule(struct keeper *keeper, struct traced_process *process, uint64_t now_ms);
+/* ... of those whose time has come. */
+void ccol__refresh_due(struct keeper *keeper, uint64_t now_ms);
+/* A process stands at its exec: its facts are read, then it goes on. */
+void ccol__refresh_at_exec(struct keeper *keeper, struct traced_thread *thread);
+/* Takes what the courier has read. */
+void ccol__refresh_answered(struct keeper *keeper);
 
 /* take.c: stops all threads, copies, lets go, writes the file. The thread death->tid is continued with the signal. */
 void ccol__keeper_take(struct keeper *keeper, const struct death *death);
@@ -117,7 +129,9 @@ void ccol__control_tell_start(const struct keeper *keeper, int code, const char 
 void ccol__control_receive(struct keeper *keeper);
 void ccol__control_tell_end(const struct keeper *keeper);
 
-/* keeper.c: moves what the app wrote into the ring, and on; false: nothing was there to read. */
+/* keeper.c: makes memory this process's own again after a fork, which shares it: the first write would take some. */
+void ccol__keeper_own_memory(struct keeper *keeper);
+/* Moves what the app wrote into the ring, and on; false: nothing was there to read. */
 bool ccol__keeper_pump(struct keeper *keeper);
 /* What could not be done; kept in the state for the report. */
 void ccol__keeper_trouble(struct keeper *keeper, const char *format, ...) CCOL_PRINTF(2, 3);

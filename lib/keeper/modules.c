@@ -47,7 +47,14 @@ struct collecting {
     const char *path;
     size_t path_length;
     bool open, runs; /* runs: one of its mappings is executable */
+    bool opens_files;
 };
+
+static void add_text_hash(struct collecting *now, const struct mapped_elf *elf)
+{
+    if (ccol__text_hash(now->module.text_hash, elf, now->path, now->path_length))
+        now->module.flags |= SNAPSHOT_TEXT_HASH;
+}
 
 /* Fills bias and what names the file; false: there is no ELF header at its start. */
 static bool read_headers(struct collecting *now)
@@ -73,9 +80,10 @@ static bool read_headers(struct collecting *now)
         size_t length = segments[i].p_filesz < sizeof notes ? (size_t)segments[i].p_filesz : sizeof notes;
         find_build_id(module, notes, ccol__tracee_read(pid, module->bias + segments[i].p_vaddr, notes, length));
     }
-    const struct mapped_elf elf = {pid, module->start, module->bias, now->first_end, &head, segments, count};
-    if (!module->build_id_bytes && ccol__text_hash(module->text_hash, &elf, now->path, now->path_length))
-        module->flags |= SNAPSHOT_TEXT_HASH;
+    if (!module->build_id_bytes && now->opens_files) {
+        const struct mapped_elf elf = {pid, module->start, module->bias, now->first_end, &head, segments, count};
+        add_text_hash(now, &elf);
+    }
     return true;
 }
 
@@ -169,7 +177,8 @@ void ccol__modules_from_maps(struct module_table *modules, pid_t pid, const char
                              struct facts_scratch *scratch)
 {
     struct module_table *fresh = &scratch->modules;
-    struct collecting now = {.table = fresh, .old = modules, .executable = executable, .pid = pid};
+    struct collecting now = {
+        .table = fresh, .old = modules, .executable = executable, .pid = pid, .opens_files = !scratch->takes_no_memory};
     struct proc_map map;
     fresh->count = fresh->cut = 0;
     fresh->paths[0] = '\0';

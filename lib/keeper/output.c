@@ -78,7 +78,7 @@ int ccol__output_init(struct output *output, int to, enum ring_stream stream, en
         policy == OUTPUT_DROP || (policy == OUTPUT_AUTO && (stream == RING_STDERR || (to >= 0 && isatty(to))));
     open_own(output);
     output->capacity = capacity;
-    output->buffer = mmap(NULL, capacity, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    output->buffer = mmap(NULL, capacity, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
     if (output->buffer == MAP_FAILED) {
         output->buffer = NULL;
         return -errno;
@@ -109,7 +109,8 @@ static size_t room(const struct output *output)
 
 static bool is_full(const struct output *output)
 {
-    return output->to >= 0 && room(output) < ROOM_LEAST;
+    bool at_end = output->lent && output->capacity - output->start - output->length < ROOM_LEAST;
+    return output->to >= 0 && (room(output) < ROOM_LEAST || at_end);
 }
 
 int ccol__output_patience(const struct output *output, uint64_t now_ms)
@@ -132,7 +133,7 @@ short ccol__output_wants_from(const struct output *output)
 
 short ccol__output_wants_to(const struct output *output)
 {
-    return output->length > 0 && output->to >= 0 ? POLLOUT : 0;
+    return output->length > 0 && !output->lent && output->to >= 0 ? POLLOUT : 0;
 }
 
 /* The buffer's free end, at least ROOM_LEAST long, or NULL. */
@@ -141,6 +142,7 @@ static char *free_end(struct output *output, size_t *bytes)
     if (room(output) < ROOM_LEAST) return NULL;
     if (output->length == 0) output->start = 0;
     if (output->capacity - output->start - output->length < ROOM_LEAST) {
+        if (output->lent) return NULL; /* it must not be moved now */
         memmove(output->buffer, output->buffer + output->start, output->length);
         output->start = 0;
     }
@@ -191,31 +193,36 @@ bool ccol__output_read(struct output *output, struct ring *ring)
     return true;
 }
 
-static ssize_t write_some(const struct output *output)
+static bool can_be_written(const struct output *output)
 {
-    const char *bytes = output->buffer + output->start;
-    if (output->is_socket) return send(output->to, bytes, output->length, MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (output->is_ours || output->is_plain_file) return write(output->to, bytes, output->length);
     struct pollfd ready = {.fd = output->to, .events = POLLOUT};
-    if (poll(&ready, 1, 0) != 1 || !(ready.revents & (POLLOUT | POLLERR))) {
+    return poll(&ready, 1, 0) == 1 && ready.revents & (POLLOUT | POLLERR);
+}
+
+ssize_t ccol__output_write_some(const struct output *output, size_t start, size_t length)
+{
+    const char *bytes = output->buffer + start;
+    if (output->is_socket) return send(output->to, bytes, length, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (output->is_ours || output->is_plain_file) return write(output->to, bytes, length);
+    if (!can_be_written(output)) {
         errno = EAGAIN;
         return -1;
     }
-    return write(output->to, bytes, output->length < PIPE_ATOMIC ? output->length : PIPE_ATOMIC);
+    return write(output->to, bytes, length < PIPE_ATOMIC ? length : PIPE_ATOMIC);
 }
 
-void ccol__output_write(struct output *output, struct ring *ring)
+/* Acts upon what a write gave. */
+static void settle(struct output *output, struct ring *ring, ssize_t wrote, int error)
 {
-    if (output->length == 0 || output->to < 0) return;
-    ssize_t wrote = write_some(output);
     if (wrote > 0) {
         output->start += (size_t)wrote;
         output->length -= (size_t)wrote;
         output->progress_ms = ccol__clock_monotonic_ms();
         return;
     }
-    if (errno == EAGAIN || errno == EINTR) return;
-    if (errno == EPIPE || errno == ECONNRESET) {
+    output->was_full = error == EAGAIN;
+    if (error == EAGAIN || error == EINTR) return;
+    if (error == EPIPE || error == ECONNRESET) {
         /* nobody reads any more: the app is to notice as it would without a keeper in between */
         ccol__output_drop(output, ring);
         if (output->from >= 0) close_from(output);
@@ -224,9 +231,49 @@ void ccol__output_write(struct output *output, struct ring *ring)
     ccol__output_drop(output, ring); /* full disk, terminal gone */
 }
 
+/* Takes the courier's answer, if there is one; false: it is still at it. */
+static bool collect(struct output *output, struct ring *ring)
+{
+    struct courier_writing *writing = output->writing;
+    if (!output->lent) return true;
+    if (atomic_load_explicit(&writing->state, memory_order_acquire) != COURIER_DONE) return false;
+    output->lent = 0;
+    settle(output, ring, writing->wrote, writing->error);
+    return true;
+}
+
+void ccol__output_write(struct output *output, struct ring *ring)
+{
+    if (!collect(output, ring) || output->length == 0 || output->to < 0) return;
+    if (!output->courier) {
+        ssize_t wrote = ccol__output_write_some(output, output->start, output->length);
+        settle(output, ring, wrote, errno);
+        return;
+    }
+    if (output->was_full && !can_be_written(output)) return;
+    output->was_full = false;
+    output->writing->start = output->start;
+    output->writing->length = output->lent = output->length;
+    ccol__courier_ask(output->courier, &output->writing->state);
+}
+
+void ccol__output_use_courier(struct output *output, const struct courier *courier, struct courier_writing *writing)
+{
+    output->courier = courier;
+    output->writing = writing;
+}
+
+void ccol__output_without_courier(struct output *output)
+{
+    output->courier = NULL;
+    output->start += output->lent;
+    output->length -= output->lent;
+    output->lent = 0;
+}
+
 void ccol__output_drop(struct output *output, struct ring *ring)
 {
-    if (output->length == 0) return;
-    count_dropped(output, ring, output->length);
-    output->length = 0;
+    if (output->length == output->lent) return;
+    count_dropped(output, ring, output->length - output->lent);
+    output->length = output->lent;
 }

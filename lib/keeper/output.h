@@ -3,6 +3,7 @@
 #ifndef CCOL_KEEPER_OUTPUT_H
 #define CCOL_KEEPER_OUTPUT_H
 
+#include "keeper/courier.h"
 #include "keeper/keeper.h"
 #include "keeper/ring.h"
 
@@ -15,8 +16,12 @@ struct output {
     unsigned stall_ms;    /* with drops: a reader that takes nothing for so long is waited for no more */
     uint64_t progress_ms; /* when it took something last, or had nothing to take */
     enum ring_stream stream;
-    char *buffer; /* what waits to be passed on */
+    char *buffer; /* what waits to be passed on; shared with the courier */
     size_t capacity, start, length;
+    const struct courier *courier;   /* who writes it; NULL: the keeper itself */
+    struct courier_writing *writing; /* the order for that */
+    size_t lent;                     /* bytes from start on that the courier has */
+    bool was_full;                   /* it could not write any */
 };
 
 /* Opens pipe or pty for the real descriptor `to`. 0 or -errno. */
@@ -30,9 +35,15 @@ int ccol__output_patience(const struct output *output, uint64_t now_ms);
 /* Events of `from` and `to` to poll for; 0: none now. */
 short ccol__output_wants_from(const struct output *output);
 short ccol__output_wants_to(const struct output *output);
-/* Moves what is there without waiting: reads once, writes once. False: nothing could be read. */
+/* Moves what is there without waiting: reads once, writes once or has it written. False: nothing could be read. */
 bool ccol__output_read(struct output *output, struct ring *ring);
 void ccol__output_write(struct output *output, struct ring *ring);
+/* The courier's part: writes from the buffer what can be written now; as write(2). */
+ssize_t ccol__output_write_some(const struct output *output, size_t start, size_t length);
+/* Its buffer is written by the courier from now on; ... */
+void ccol__output_use_courier(struct output *output, const struct courier *courier, struct courier_writing *writing);
+/* ... and by this process again. What the courier has just now counts as written. */
+void ccol__output_without_courier(struct output *output);
 /* Gives up what waits to be passed on, and counts it. */
 void ccol__output_drop(struct output *output, struct ring *ring);
 

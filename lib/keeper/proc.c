@@ -28,6 +28,20 @@ ssize_t ccol__proc_read(const char *path, char *out, size_t size, bool *cut)
     return (ssize_t)length;
 }
 
+ssize_t ccol__proc_read_open(int fd, char *out, size_t size)
+{
+    size_t length = 0;
+    while (length < size - 1) {
+        ssize_t got = pread(fd, out + length, size - 1 - length, (off_t)length);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) return -errno;
+        if (got == 0) break;
+        length += (size_t)got;
+    }
+    out[length] = '\0';
+    return (ssize_t)length;
+}
+
 static void path_of(char path[PATH_SIZE], pid_t pid, const char *name)
 {
     if (pid)

@@ -11,6 +11,8 @@
 /* Reads a file into out (size - 1 bytes at most, NUL-terminated). Its length, or -errno; *cut (may be NULL): there was
  * more. */
 ssize_t ccol__proc_read(const char *path, char *out, size_t size, bool *cut);
+/* The same of a file that is open, from its start on. */
+ssize_t ccol__proc_read_open(int fd, char *out, size_t size);
 /* /proc/PID/NAME; pid 0: the keeper's own. */
 ssize_t ccol__proc_read_of(pid_t pid, const char *name, char *out, size_t size, bool *cut);
 /* Target of /proc/PID/NAME, NUL-terminated; false: unreadable or cut. */

@@ -1,31 +1,88 @@
 /* SPDX-License-Identifier: MIT */
 #include "keeper/resident.h"
 
-#include <fcntl.h>
+#include <link.h>
+#include <poll.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
-#include "keeper/proc.h"
-
-#define MAPS_BYTES    ((size_t)64 << 10)
 #define STACK_BYTES   ((size_t)64 << 10)
 #define PAGES_AT_ONCE 512
 #ifndef MADV_POPULATE_READ
 #define MADV_POPULATE_READ 22 /* Linux 5.14; older kernels refuse it, and the pages come when they are used */
 #endif
 
+static bool holds(const struct dl_phdr_info *object, uintptr_t address)
+{
+    for (size_t i = 0; i < object->dlpi_phnum; i++) {
+        const ElfW(Phdr) *segment = &object->dlpi_phdr[i];
+        uintptr_t start = object->dlpi_addr + segment->p_vaddr;
+        if (segment->p_type == PT_LOAD && address >= start && address < start + segment->p_memsz) return true;
+    }
+    return false;
+}
+
+/* The library itself, libc with what a sanitizer puts in front of it, and the dynamic linker. */
+static bool is_used(const struct dl_phdr_info *object)
+{
+    const uintptr_t places[] = {(uintptr_t)ccol__resident_code, (uintptr_t)poll, (uintptr_t)getpagesize,
+                                (uintptr_t)getauxval(AT_BASE)};
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        if (holds(object, places[i])) return true;
+    }
+    return false;
+}
+
+/* Calls act for what is never written of all that is loaded. */
+static int visit(struct dl_phdr_info *object, size_t size, void *user)
+{
+    void (*const *act)(void *, size_t, bool) = user;
+    uintptr_t page = (uintptr_t)getpagesize();
+    bool used = is_used(object);
+    (void)size;
+    for (size_t i = object->dlpi_phnum; i-- > 0;) { /* backwards: this table lies in the first that is loaded */
+        const ElfW(Phdr) *segment = &object->dlpi_phdr[i];
+        uintptr_t start = (object->dlpi_addr + segment->p_vaddr) & ~(page - 1);
+        uintptr_t end = object->dlpi_addr + segment->p_vaddr + segment->p_memsz;
+        if (segment->p_type != PT_LOAD || segment->p_flags & PF_W) continue;
+        (*act)((void *)start, end - start, used);
+    }
+    return 0;
+}
+
+static void bring_or_drop(void *memory, size_t length, bool used)
+{
+    madvise(memory, length, used ? MADV_POPULATE_READ : MADV_DONTNEED);
+}
+
 void ccol__resident_code(void)
 {
-    static char maps[MAPS_BYTES];
-    struct proc_map map;
-    const char *at = maps;
-    if (ccol__proc_read_of(0, "maps", maps, sizeof maps, NULL) <= 0) return;
-    while (ccol__proc_map_next(&at, &map)) {
-        if (map.executable && map.readable && map.inode)
-            madvise((void *)(uintptr_t)map.start, map.end - map.start, MADV_POPULATE_READ);
-    }
+    void (*act)(void *, size_t, bool) = bring_or_drop;
+    dl_iterate_phdr(visit, &act);
+}
+
+static void lock_if_used(void *memory, size_t length, bool used)
+{
+    if (used) ccol__resident_lock(memory, length);
+}
+
+bool ccol__resident_lock_all(void)
+{
+    /* sanitizers make mlockall() do nothing */
+    if (syscall(SYS_mlockall, MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == 0) return true;
+    void (*act)(void *, size_t, bool) = lock_if_used;
+    dl_iterate_phdr(visit, &act);
+    return false;
+}
+
+void ccol__resident_lock(const void *memory, size_t length)
+{
+    if (mlock2(memory, length, MLOCK_ONFAULT) != 0) return; /* the limit does not allow it */
 }
 
 static void touch(volatile char *byte)

@@ -3,8 +3,6 @@
 #include "keeper/keeper_private.h"
 
 #include "base/clock.h"
-#include "keeper/facts.h"
-#include "keeper/resident.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -27,6 +25,7 @@ static void run_child(const struct keeper *keeper)
                                      .wake_fd = keeper->wake_read,
                                      .instance = keeper->folder.instance,
                                      .starts = keeper->shipper.starts};
+    struct courier courier = keeper->courier;
     /* nothing of the keeper's stays open here that somebody waits to see closed */
     close(keeper->wake_write);
     close(keeper->folder.lock_fd);
@@ -36,6 +35,7 @@ static void run_child(const struct keeper *keeper)
     }
     if (keeper->capture_fd >= 0) close(keeper->capture_fd);
     if (keeper->signal_fd >= 0) close(keeper->signal_fd);
+    ccol__courier_forget(&courier);
     ccol__keeper_set_score(keeper->score_before);
     setpgid(0, 0); /* the terminal's Ctrl-C is for the app */
     sigprocmask(SIG_SETMASK, &keeper->mask_before, NULL);
@@ -56,11 +56,7 @@ void ccol__shipper_process_start(struct keeper *keeper, uint64_t now_ms)
         return;
     }
     shipper->pid = pid;
-    ccol__resident_own(keeper, sizeof *keeper);
-    ccol__resident_own(keeper->build.memory, keeper->build.capacity);
-    ccol__resident_own(keeper->scratch, sizeof *keeper->scratch);
-    ccol__resident_own(keeper->tracees.memory, keeper->tracees.memory_bytes);
-    ccol__resident_stack();
+    ccol__keeper_own_memory(keeper);
     shipper->started_ms = now_ms;
 }
 

@@ -15,7 +15,10 @@
 #error "the keeper knows the registers of x86-64 and aarch64 only"
 #endif
 
-#define SET_ASIDE (BUILD_ERRORS_BYTES + BUILD_STRINGS_BYTES)
+#define SET_ASIDE        (BUILD_ERRORS_BYTES + BUILD_STRINGS_BYTES)
+#define READY_PER_THREAD ((size_t)17 << 10) /* its registers, and some stack */
+#define READY_FOR_ALL    ((size_t)448 << 10)
+#define FEW_THREADS      8
 
 static size_t aligned(size_t length)
 {
@@ -28,15 +31,16 @@ int ccol__build_init(struct snapshot_build *build, size_t capacity, uint32_t sec
     build->capacity = head + capacity + SET_ASIDE;
     build->sections_most = sections_most;
     build->memory =
-        mmap(NULL, build->capacity, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+        mmap(NULL, build->capacity, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (build->memory == MAP_FAILED) {
         build->memory = NULL;
         return -errno;
     }
-    memset(build->memory, 0, build->capacity); /* pages of its own, also where populating was refused */
+    build->ready = 0;
+    ccol__build_make_ready(build, FEW_THREADS);
+    ccol__build_limit(build, false);
     memset(build->errors, 0, sizeof build->errors);
     memset(build->strings, 0, sizeof build->strings);
-    mlock(build->memory, build->capacity); /* where the limit allows it */
     ccol__build_start(build);
     return 0;
 }
@@ -45,6 +49,24 @@ void ccol__build_fini(struct snapshot_build *build)
 {
     if (build->memory) munmap(build->memory, build->capacity);
     build->memory = NULL;
+}
+
+void ccol__build_make_ready(struct snapshot_build *build, size_t threads)
+{
+    size_t head = sizeof(struct snapshot_header) + build->sections_most * sizeof(struct snapshot_section);
+    size_t wanted = head + SET_ASIDE + READY_FOR_ALL;
+    if (wanted > build->capacity || threads > (build->capacity - wanted) / READY_PER_THREAD)
+        wanted = build->capacity;
+    else
+        wanted += threads * READY_PER_THREAD;
+    if (wanted <= build->ready) return;
+    memset(build->memory + build->ready, 0, wanted - build->ready);
+    build->ready = wanted;
+}
+
+void ccol__build_limit(struct snapshot_build *build, bool ready_only)
+{
+    build->limit = ready_only ? build->ready : build->capacity;
 }
 
 void ccol__build_start(struct snapshot_build *build)
@@ -59,7 +81,7 @@ void ccol__build_start(struct snapshot_build *build)
 
 size_t ccol__build_room(const struct snapshot_build *build)
 {
-    return build->capacity - SET_ASIDE - build->used;
+    return build->limit - SET_ASIDE - build->used;
 }
 
 char *ccol__build_reserve(struct snapshot_build *build, size_t bytes)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Puts a snapshot together in memory that was touched at start: no call here allocates or opens anything. */
+/* Puts a snapshot together in memory that is there from before: no call here allocates or opens anything. */
 #ifndef CCOL_KEEPER_SNAPSHOT_BUILD_H
 #define CCOL_KEEPER_SNAPSHOT_BUILD_H
 
@@ -13,6 +13,8 @@
 struct snapshot_build {
     char *memory; /* header, table, then the sections: what the file will hold */
     size_t capacity, used;
+    size_t ready; /* bytes of the memory that were touched */
+    size_t limit; /* of what may be used now: all, or what is ready */
     struct snapshot_section *sections;
     uint32_t count, sections_most;
     size_t errors_length, strings_length;
@@ -20,9 +22,13 @@ struct snapshot_build {
     char strings[BUILD_STRINGS_BYTES];
 };
 
-/* Maps and touches capacity bytes for at most sections_most sections, and tries to lock them. 0 or -errno. */
+/* Maps capacity bytes for at most sections_most sections, and touches what a few threads need. 0 or -errno. */
 int ccol__build_init(struct snapshot_build *build, size_t capacity, uint32_t sections_most);
 void ccol__build_fini(struct snapshot_build *build);
+/* Touches as much as a snapshot of so many threads needs. */
+void ccol__build_make_ready(struct snapshot_build *build, size_t threads);
+/* From now on only memory that is there already counts as room, or all. */
+void ccol__build_limit(struct snapshot_build *build, bool ready_only);
 /* Empties it. */
 void ccol__build_start(struct snapshot_build *build);
 /* Bytes that still fit (errors and strings set aside). */

@@ -38,7 +38,8 @@ struct taking {
     size_t wanted, missing, stack_bytes;
     pid_t tid; /* the crashed thread, 0 unknown */
     uint64_t started_us, held_us;
-    bool let_go;
+    size_t maps_length; /* of their text in the scratch; 0: not read */
+    bool let_go;        /* at once: it holds memory that others wait for */
 };
 
 static bool overlap(uint64_t *start, uint64_t *end, uint64_t other_start, uint64_t other_end)
@@ -126,7 +127,7 @@ static void copy_thread(struct taking *taking, struct traced_thread *thread)
         return;
     }
     out->flags |= SNAPSHOT_REGISTERS;
-    copy_stack(taking, thread->tid, out->sp, crashed || !taking->tid ? CRASHED_STACK : taking->stack_bytes);
+    copy_stack(taking, thread->tid, out->sp, crashed ? CRASHED_STACK : taking->stack_bytes);
     if (crashed) copy_code(taking, out->pc);
     if (crashed || taking->wanted <= FP_THREADS) copy_fp(taking, thread->tid);
     if (!taking->tid && taking->death->flags & SNAPSHOT_SECCOMP_KILL && ccol__tracee_at_refused_call(out->registers)) {
@@ -176,8 +177,8 @@ static void collect(struct taking *taking, bool at_exit, uint64_t most_us)
 
 static size_t share_of(const struct taking *taking)
 {
-    size_t most = taking->wanted > CROWD ? CROWDED_STACK : STACK;
-    size_t room = ccol__build_room(taking->build), aside = SET_ASIDE + CRASHED_STACK;
+    size_t most = !taking->tid ? CRASHED_STACK : taking->wanted > CROWD ? CROWDED_STACK : STACK;
+    size_t room = ccol__build_room(taking->build), aside = taking->let_go ? MAPS_MOST : SET_ASIDE + CRASHED_STACK;
     size_t each = taking->most * (sizeof(struct snapshot_section) + (taking->wanted <= FP_THREADS ? 528 : 0));
     if (room < aside + each) return STACK_LEAST;
     size_t share = (room - aside - each) / (taking->most ? taking->most : 1);
@@ -275,26 +276,34 @@ static void add_text(const struct taking *taking, const char *name, enum snapsho
     ccol__build_keep(taking->build, type, 0, 0, (size_t)got, 0);
 }
 
-static void read_names(const struct taking *taking)
+/* The modules, and the maps while they are at hand. */
+static void take_maps(struct taking *taking)
 {
-    char path[64];
-    for (size_t i = 0; i < taking->count; i++) {
-        struct snapshot_thread *thread = &taking->threads[i];
-        snprintf(path, sizeof path, "/proc/%d/task/%d/comm", (int)taking->process->pid, (int)thread->tid);
-        if (ccol__proc_read(path, thread->name, sizeof thread->name, NULL) > 0)
-            thread->name[strcspn(thread->name, "\n")] = '\0';
-    }
+    const struct traced_process *process = taking->process;
+    struct facts_scratch *scratch = taking->keeper->scratch;
+    scratch->takes_no_memory = taking->let_go;
+    if (!taking->let_go || process->maps_fd >= 0)
+        taking->maps_length = ccol__facts_read_modules(process->facts, process->pid, process->maps_fd, scratch);
+    scratch->takes_no_memory = false;
+    size_t room = ccol__build_room(taking->build), kept = taking->maps_length;
+    if (kept > MAPS_MOST) kept = MAPS_MOST;
+    if (kept > room) kept = room;
+    while (kept < taking->maps_length && kept > 0 && scratch->text[kept - 1] != '\n')
+        kept--;
+    if (kept < taking->maps_length)
+        ccol__build_error(taking->build, "/proc/PID/maps is longer than the %zu bytes kept", kept);
+    if (kept) ccol__build_add(taking->build, SNAPSHOT_MAPS, 0, scratch->text, kept, 0);
 }
 
 /* While the process is held, and only where that is no harm. */
 static void take_rest(struct taking *taking)
 {
-    struct process_facts *facts = taking->process->facts;
-    ccol__facts_read(facts, taking->process->pid, taking->keeper->scratch);
-    ccol__facts_read_modules(facts, taking->process->pid, taking->keeper->scratch);
-    read_names(taking);
+    pid_t pid = taking->process->pid;
+    ccol__facts_read(taking->process->facts, pid, taking->keeper->scratch);
+    for (size_t i = 0; i < taking->count; i++)
+        ccol__facts_read_name(pid, taking->threads[i].tid, taking->threads[i].name);
+    take_maps(taking);
     ccol__stdio_build(taking->keeper, taking->process);
-    add_text(taking, "maps", SNAPSHOT_MAPS, MAPS_MOST);
     add_text(taking, "status", SNAPSHOT_STATUS, TEXT_MOST);
     add_text(taking, "limits", SNAPSHOT_LIMITS, TEXT_MOST);
     if (!taking->keeper->options.no_cmdline) add_text(taking, "cmdline", SNAPSHOT_CMDLINE, TEXT_MOST);
@@ -323,7 +332,7 @@ static void bound_stacks(const struct taking *taking)
 {
     const char *at = taking->keeper->scratch->text; /* the maps, still there from reading the modules */
     struct proc_map map;
-    while (ccol__proc_map_next(&at, &map)) {
+    while (taking->maps_length && ccol__proc_map_next(&at, &map)) {
         for (size_t i = 0; i < taking->count; i++)
             bound_stack(taking, &taking->threads[i], &map);
     }
@@ -396,6 +405,25 @@ static void write_file(struct taking *taking, int64_t now_us)
     ccol__keeper_wake(keeper);
 }
 
+/* A process that was killed in the keeper's own memory cgroup. One whose program is not known yet was killed right at
+ * its start, and is no victim of its memory. */
+static bool may_lack_memory(const struct death *death)
+{
+    const struct traced_process *process = death->process;
+    return death->event == SNAPSHOT_KILLED && death->signal_number == SIGKILL && !process->facts->in_other_cgroup &&
+           (process->maps_fd >= 0 || process->facts->modules.count > 0);
+}
+
+/* Looked at last: it opens files. */
+static bool waits_too_long(struct keeper *keeper)
+{
+    if (ccol__folder_waiting(&keeper->folder) < keeper->options.snapshots_most) return false;
+    keeper->state->snapshots_cut++;
+    ccol__keeper_trouble(keeper, "%u snapshots wait already: later deaths are only counted",
+                         keeper->options.snapshots_most);
+    return true;
+}
+
 void ccol__keeper_take(struct keeper *keeper, const struct death *death)
 {
     struct traced_process *process = death->process;
@@ -406,30 +434,25 @@ void ccol__keeper_take(struct keeper *keeper, const struct death *death)
                             .tid = death->tid,
                             .started_us = ccol__clock_monotonic_us()};
     process->dying = true;
-    if (ccol__folder_waiting(&keeper->folder) >= keeper->options.snapshots_most) {
-        keeper->state->snapshots_cut++;
-        ccol__keeper_trouble(keeper, "%u snapshots wait already: later deaths are only counted",
-                             keeper->options.snapshots_most);
-        release(&taking);
-        return;
-    }
-    /* one that is killed right after its start is no victim of its memory, and its modules are not known yet */
-    taking.let_go = death->event == SNAPSHOT_KILLED && death->signal_number == SIGKILL &&
-                    !process->facts->in_other_cgroup && process->facts->modules.count > 0;
+    taking.let_go = may_lack_memory(death);
     ccol__build_start(taking.build);
+    ccol__build_limit(taking.build, taking.let_go);
     if (process->threads) take_threads(&taking);
     if (taking.count) add_faults(&taking);
-    if (taking.let_go || !taking.count) {
-        release(&taking);
-        if (taking.let_go) {
-            wait_until_gone(&taking);
-            ccol__build_error(taking.build, "modules and thread names are those of an earlier moment");
-        }
-    } else {
+    if (taking.let_go)
+        take_maps(&taking);
+    else if (taking.count)
         take_rest(&taking);
-        release(&taking);
-        bound_stacks(&taking);
+    release(&taking);
+    if (taking.let_go) {
+        wait_until_gone(&taking);
+        ccol__build_error(taking.build, taking.maps_length ? "thread names are those of an earlier moment"
+                                                           : "modules and thread names are those of an earlier moment");
     }
+    ccol__build_limit(taking.build, false);
+    keeper->reap_again = true;
+    if (waits_too_long(keeper)) return;
+    bound_stacks(&taking);
     if (taking.count) swap_crashed_to_front(&taking);
     if (taking.threads) taking.build->sections[0].bytes = taking.count * sizeof *taking.threads;
     if (death->message) ccol__build_add(taking.build, SNAPSHOT_CAPTURE, 0, death->message, sizeof *death->message, 0);
@@ -439,5 +462,4 @@ void ccol__keeper_take(struct keeper *keeper, const struct death *death)
     ccol__keeper_pump(keeper); /* its last words belong before log_head */
     add_reason(&taking, ccol__clock_now_us());
     write_file(&taking, ccol__clock_now_us());
-    keeper->reap_again = true;
 }

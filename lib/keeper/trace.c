@@ -15,13 +15,9 @@
 
 #define EVENT_OF(status)  ((status) >> 16)
 #define UNKNOWN_MOST_MS   50
-#define NAMES_PER_REFRESH 512
 #define BURST_GAP_US      200 /* stops that follow one another faster than this are a burst */
 #define BURST_PATIENCE_US 50
 #define BURST_TURN_US     1000
-
-/* When facts and modules of a process are read again, in ms after its exec: often while it starts, seldom later. */
-static const unsigned refresh_steps[] = {50, 200, 750, 3000, 12000, 60000};
 
 int ccol__trace_seize(const struct keeper *keeper, pid_t pid)
 {
@@ -41,17 +37,14 @@ static bool is_crash(const struct keeper *keeper, int signal_number)
     return signal_number > 0 && (keeper->options.signals >> (signal_number - 1) & 1);
 }
 
-static void schedule(struct keeper *keeper, struct traced_process *process, uint64_t now_ms)
-{
-    size_t last = sizeof refresh_steps / sizeof refresh_steps[0] - 1;
-    size_t step = process->refresh_step < last ? process->refresh_step++ : last;
-    process->refresh_at_ms = now_ms + refresh_steps[step];
-    if (process->refresh_at_ms < keeper->refresh_at_ms) keeper->refresh_at_ms = process->refresh_at_ms;
-}
-
 /* A thread begins to run: of a known process, and stopped for the first time. */
-static void let_begin(const struct keeper *keeper, struct traced_thread *thread)
+static void let_begin(struct keeper *keeper, struct traced_thread *thread)
 {
+    size_t count = thread->process->thread_count;
+    if (count > keeper->threads_ready) {
+        keeper->threads_ready = 2 * count; /* seldom, and not only when the memory may be lacking */
+        ccol__build_make_ready(&keeper->build, keeper->threads_ready);
+    }
     if (keeper->options.kill_stacks == KILL_STACKS_MAIN && thread->tid != thread->process->pid)
         without_exit_stop(thread->tid);
     ccol__tracee_continue(thread->tid, 0);
@@ -80,7 +73,7 @@ static struct traced_process *new_process(struct keeper *keeper, pid_t pid, cons
         return NULL;
     }
     process->seized = true;
-    schedule(keeper, process, ccol__clock_monotonic_ms());
+    ccol__refresh_schedule(keeper, process, ccol__clock_monotonic_ms());
     return process;
 }
 
@@ -135,26 +128,14 @@ static void resolve_unknown(struct keeper *keeper, uint64_t now_ms)
     }
 }
 
-/* The other threads are gone, also the one that called exec if it was not the main one. */
+/* It begins once its facts are there. */
 static void executed(struct keeper *keeper, struct traced_thread *thread)
 {
-    struct traced_process *process = thread->process;
-    for (struct traced_thread *other = process->threads, *next; other; other = next) {
-        next = other->next;
-        if (other != thread) ccol__tracees_remove_thread(&keeper->tracees, other);
-    }
-    process->executed = true;
-    process->threads_cut = 0;
-    process->refresh_step = 0;
-    process->facts->modules.count = process->facts->modules.cut = 0;
-    ccol__facts_read(process->facts, process->pid, keeper->scratch);
-    if (process->is_main) ccol__oom_watch(&keeper->oom, process->facts->cgroup);
-    uint64_t now_ms = ccol__clock_monotonic_ms();
-    schedule(keeper, process, now_ms);
+    ccol__tracees_executed(&keeper->tracees, thread);
     /* what the fork costs is paid before the app's first instruction: one that fills its cgroup at once would stop the
      * keeper in the middle of it, and be gone before its stacks are read */
-    if (keeper->shipper.starts == 0) ccol__shipper_process_start(keeper, now_ms);
-    ccol__tracee_continue(thread->tid, 0);
+    if (keeper->shipper.starts == 0) ccol__shipper_process_start(keeper, ccol__clock_monotonic_ms());
+    ccol__refresh_at_exec(keeper, thread);
 }
 
 /* A whole process is gone. What no stop has told is told now, with what is known of it. */
@@ -182,6 +163,7 @@ static void exiting(struct keeper *keeper, struct traced_thread *thread)
     unsigned long message = 0;
     struct traced_process *process = thread->process;
     ptrace(PTRACE_GETEVENTMSG, thread->tid, NULL, &message);
+    process->waiting = 0;
     int status = (int)message, number = WTERMSIG(status);
     bool asked = process->is_main && keeper->kill_asked == number && number;
     bool exits = keeper->options.exits_are_crashes && process->is_main && !number && WEXITSTATUS(status);
@@ -299,6 +281,10 @@ void ccol__trace_event(struct keeper *keeper, pid_t tid, int status)
         ccol__shipper_process_ended(keeper, status, ccol__clock_monotonic_ms());
         return;
     }
+    if (tid == keeper->courier.pid) {
+        ccol__courier_ended(keeper, status);
+        return;
+    }
     struct traced_thread *thread = ccol__tracees_thread(&keeper->tracees, tid);
     if (WIFSTOPPED(status)) {
         if (thread && thread->process)
@@ -334,32 +320,11 @@ void ccol__trace_reap(struct keeper *keeper)
     keeper->reap_again = true;
 }
 
-static void read_names(struct traced_process *process)
-{
-    char path[64];
-    unsigned left = NAMES_PER_REFRESH;
-    for (struct traced_thread *thread = process->threads; thread && left > 0; thread = thread->next, left--) {
-        snprintf(path, sizeof path, "/proc/%d/task/%d/comm", (int)process->pid, (int)thread->tid);
-        if (ccol__proc_read(path, thread->name, sizeof thread->name, NULL) > 0)
-            thread->name[strcspn(thread->name, "\n")] = '\0';
-    }
-}
-
 uint64_t ccol__trace_refresh(struct keeper *keeper, uint64_t now_ms)
 {
     if (now_ms < keeper->refresh_at_ms) return keeper->refresh_at_ms;
     keeper->refresh_at_ms = UINT64_MAX;
     resolve_unknown(keeper, now_ms);
-    for (struct traced_process *process = keeper->tracees.processes; process; process = process->next) {
-        if (process->refresh_at_ms <= now_ms) {
-            ccol__facts_read(process->facts, process->pid, keeper->scratch);
-            ccol__facts_read_modules(process->facts, process->pid, keeper->scratch);
-            read_names(process);
-            if (process->is_main) ccol__oom_watch(&keeper->oom, process->facts->cgroup);
-            schedule(keeper, process, now_ms);
-        } else if (process->refresh_at_ms < keeper->refresh_at_ms) {
-            keeper->refresh_at_ms = process->refresh_at_ms;
-        }
-    }
+    ccol__refresh_due(keeper, now_ms);
     return keeper->refresh_at_ms;
 }

@@ -86,6 +86,8 @@ struct traced_process *ccol__tracees_add_process(struct tracees *tracees, pid_t 
     *process = (struct traced_process){.pid = pid,
                                        .parent = parent ? parent->pid : 0,
                                        .executed = parent && parent->executed,
+                                       .generation = ++tracees->generations,
+                                       .maps_fd = -1,
                                        .notes_fd = -1,
                                        .next = tracees->processes,
                                        .facts = process->facts};
@@ -99,11 +101,28 @@ struct traced_process *ccol__tracees_add_process(struct tracees *tracees, pid_t 
     return process;
 }
 
+void ccol__tracees_executed(struct tracees *tracees, struct traced_thread *thread)
+{
+    struct traced_process *process = thread->process;
+    for (struct traced_thread *other = process->threads, *next; other; other = next) {
+        next = other->next;
+        if (other != thread) ccol__tracees_remove_thread(tracees, other);
+    }
+    if (process->maps_fd >= 0) close(process->maps_fd);
+    process->maps_fd = -1;
+    process->generation = ++tracees->generations;
+    process->executed = true;
+    process->threads_cut = 0;
+    process->refresh_step = 0;
+    process->facts->modules.count = process->facts->modules.cut = 0;
+}
+
 void ccol__tracees_remove_process(struct tracees *tracees, struct traced_process *process)
 {
     while (process->threads)
         ccol__tracees_remove_thread(tracees, process->threads);
     if (process->notes_fd >= 0) close(process->notes_fd);
+    if (process->maps_fd >= 0) close(process->maps_fd);
     if (process->previous)
         process->previous->next = process->next;
     else

@@ -32,6 +32,11 @@ struct traced_process {
     size_t thread_count, threads_cut; /* cut: alive, but the table was full */
     uint64_t refresh_at_ms;
     unsigned refresh_step;
+    bool facts_due;      /* the courier is to read them */
+    uint32_t generation; /* another one for each program that it executes */
+    pid_t waiting;       /* thread that stands at its exec until the facts are read; 0: none */
+    uint64_t waiting_since_ms;
+    int maps_fd;  /* its maps, open; -1: not yet, or not allowed */
     int notes_fd; /* memory of the app (capture/notes.h); read, never mapped: it may shrink. -1: none */
     size_t notes_bytes;
     struct process_facts *facts; /* never NULL */
@@ -44,6 +49,7 @@ struct tracees {
     struct traced_thread *free_threads;
     struct traced_thread **buckets;
     size_t bucket_count, process_count;
+    uint32_t generations; /* given out so far */
     void *memory;
     size_t memory_bytes;
 };
@@ -56,6 +62,8 @@ struct traced_process *ccol__tracees_process(const struct tracees *tracees, pid_
 /* NULL: the table is full. facts are the parent's where there is one. */
 struct traced_process *ccol__tracees_add_process(struct tracees *tracees, pid_t pid,
                                                  const struct traced_process *parent);
+/* It executes another program: its threads are gone but for that one, and so is what was known of its memory. */
+void ccol__tracees_executed(struct tracees *tracees, struct traced_thread *thread);
 /* With all its threads. */
 void ccol__tracees_remove_process(struct tracees *tracees, struct traced_process *process);
 

@@ -2,7 +2,11 @@
 #include "keeper/proc.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "check.h"
@@ -50,7 +54,7 @@ static void own_modules_have_build_ids(void)
     static struct facts_scratch scratch;
     unsigned executables = 0, with_id = 0;
     ccol__facts_read(&facts, getpid(), &scratch);
-    ccol__facts_read_modules(&facts, getpid(), &scratch);
+    ccol__facts_read_modules(&facts, getpid(), -1, &scratch);
     for (size_t i = 0; i < facts.modules.count; i++) {
         const struct snapshot_module *module = &facts.modules.list[i];
         executables += module->flags & SNAPSHOT_EXECUTABLE;
@@ -60,6 +64,35 @@ static void own_modules_have_build_ids(void)
     CHECK_INT(executables, 1);
     CHECK(with_id >= 3); /* this program, libc, the loader */
     CHECK(facts.has_stat && facts.started_at_us > 0);
+}
+
+/* As a keeper reads them that must take no memory. */
+static void modules_from_maps_that_are_open(void)
+{
+    static struct process_facts facts;
+    struct facts_scratch *scratch = ccol__facts_scratch_map();
+    REQUIRE(scratch);
+    int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+    for (int i = 0; i < 2; i++) { /* again from the start */
+        facts.modules.count = 0;
+        scratch->takes_no_memory = i;
+        size_t length = ccol__facts_read_modules(&facts, getpid(), fd, scratch);
+        CHECK(length > 0 && length == strlen(scratch->text) && length < FACTS_READY_BYTES);
+        CHECK(facts.modules.count >= 3);
+    }
+    close(fd);
+    CHECK_INT(ccol__facts_read_modules(&facts, getpid(), fd, scratch), 0);
+    munmap(scratch, sizeof *scratch);
+}
+
+static void names_of_threads(void)
+{
+    char name[16] = "0123456789abcde";
+    ccol__facts_read_name(getpid(), 0, name);
+    CHECK_TEXT(name, "0123456789abcde"); /* there is no such thread: it stays */
+    prctl(PR_SET_NAME, "short");
+    ccol__facts_read_name(getpid(), getpid(), name);
+    CHECK(memcmp(name, "short\0\0\0\0\0\0\0\0\0\0", sizeof name) == 0); /* nothing else leaves in it */
 }
 
 static void cut_and_missing_files(void)
@@ -104,6 +137,8 @@ int main(void)
     RUN(stat_with_a_strange_name);
     RUN(own_maps);
     RUN(own_modules_have_build_ids);
+    RUN(modules_from_maps_that_are_open);
+    RUN(names_of_threads);
     RUN(cut_and_missing_files);
     RUN(signal_sets);
     RUN(memory_cgroups);

@@ -121,6 +121,25 @@ static void damage_is_seen(void)
     expect_mistake(length, "no snapshot");
 }
 
+static void only_what_is_ready_is_room(void)
+{
+    struct snapshot_build big;
+    REQUIRE(ccol__build_init(&big, (size_t)4 << 20, 2320) == 0);
+    size_t all = ccol__build_room(&big);
+    CHECK(all >= (size_t)4 << 20);
+    ccol__build_limit(&big, true);
+    size_t few = ccol__build_room(&big);
+    CHECK(few > 256 << 10 && few < 1 << 20);
+    ccol__build_make_ready(&big, 40);
+    ccol__build_make_ready(&big, 1); /* it never becomes less */
+    ccol__build_limit(&big, true);
+    CHECK(ccol__build_room(&big) > few + (256 << 10) && ccol__build_room(&big) < all);
+    ccol__build_make_ready(&big, SIZE_MAX);
+    ccol__build_limit(&big, true);
+    CHECK(ccol__build_room(&big) == all);
+    ccol__build_fini(&big);
+}
+
 int main(void)
 {
     REQUIRE(ccol__build_init(&build, 32768, 20) == 0);
@@ -128,6 +147,7 @@ int main(void)
     RUN(entries_may_grow);
     RUN(what_does_not_fit_is_told);
     RUN(damage_is_seen);
+    RUN(only_what_is_ready_is_room);
     ccol__build_fini(&build);
     return check_done();
 }

@@ -16,6 +16,7 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define NOINLINE __attribute__((noinline, noclone))
@@ -82,6 +83,44 @@ NOINLINE static void eat_memory(void)
         char *piece = malloc(1 << 20);
         if (piece) memset(piece, 1, 1 << 20);
     }
+}
+
+static void pause_ms(long ms)
+{
+    const struct timespec time = {.tv_nsec = ms * 1000000};
+    nanosleep(&time, NULL);
+}
+
+/* Some 64 MiB in a second: whoever else takes memory meanwhile may be the one that finds none. */
+NOINLINE static void eat_slowly(void)
+{
+    for (;;) {
+        char *piece = malloc(1 << 16);
+        if (piece) memset(piece, 1, 1 << 16);
+        pause_ms(1);
+    }
+}
+
+static void *talk(void *unused)
+{
+    char line[128];
+    memset(line, 'x', sizeof line);
+    line[sizeof line - 1] = '\n';
+    for (;;) { /* a megabyte in a second, on either */
+        for (int i = 0; i < 8; i++) {
+            if (write(STDOUT_FILENO, line, sizeof line) < 0 || write(STDERR_FILENO, line, sizeof line) < 0)
+                return unused;
+        }
+        pause_ms(1);
+    }
+}
+
+NOINLINE static void eat_and_talk(void)
+{
+    pthread_t thread;
+    pthread_create(&thread, NULL, talk, NULL);
+    eat_slowly();
+    AFTER();
 }
 
 static void *worker(void *which)
@@ -187,27 +226,22 @@ static int flood(const char *megabytes)
     return 0;
 }
 
-/* A grandchild whose parent is gone: process 1 gets it. */
+/* A grandchild whose parent is gone: process 1 gets it, and is to look at its children until it is no more. */
 static int orphan(const char *unused)
 {
     (void)unused;
+    int ends[2];
+    pid_t pid = 0;
+    if (pipe(ends) != 0) return 95;
     if (fork() == 0) {
-        if (fork() == 0) _exit(0);
-        _exit(0);
+        if ((pid = fork()) == 0) _exit(0);
+        _exit(write(ends[1], &pid, sizeof pid) != sizeof pid);
     }
     wait(NULL);
-    for (int i = 0; i < 200; i++) { /* process 1 is asked to look at its children, until the orphan is gone */
-        char path[] = "/proc/1/task/1/children", text[256] = "";
-        FILE *file = fopen(path, "r");
-        size_t got = file ? fread(text, 1, sizeof text - 1, file) : 0;
-        if (file) fclose(file);
-        int children = 0;
-        for (size_t at = 0; at < got; at++)
-            children += text[at] == ' ';
-        if (children <= 1) return 0;
+    if (read(ends[0], &pid, sizeof pid) != sizeof pid) return 95;
+    for (int i = 0; i < 200 && kill(pid, 0) == 0; i++)
         usleep(10000);
-    }
-    return 95;
+    return kill(pid, 0) == 0 ? 95 : 0;
 }
 
 /* Deaths with so many threads, each by its function. */
@@ -218,7 +252,15 @@ static const struct {
 } deaths[] = {{"segv", 7, leaf_crash},          {"threads", 0, leaf_crash},
               {"jump", 7, jump_to_null},        {"blocked", 7, block_all_and_crash},
               {"ignored", 7, ignore_and_crash}, {"seccomp", 7, refused_call},
-              {"oom", 4, eat_memory},           {"wait", 7, NULL}};
+              {"oom", 4, eat_memory},           {"oom-slowly", 4, eat_slowly},
+              {"oom-chatty", 4, eat_and_talk},  {"wait", 7, NULL}};
+
+static int eat_alone(const char *unused)
+{
+    (void)unused;
+    eat_memory();
+    return 99;
+}
 
 static int print_ids(const char *unused)
 {
@@ -249,6 +291,7 @@ static const struct {
     const char *name;
     int (*run)(const char *argument);
 } acts[] = {{"exit", exit_with},
+            {"oom-alone", eat_alone},
             {"recover", recover_often},
             {"fork", crash_in_fork},
             {"exec", crash_in_exec},
