@@ -20,6 +20,11 @@ VICTIM_STATIC = str(BUILD / "tests/victim_static")
 CGROUP_MEMORY = pathlib.Path("/sys/fs/cgroup/memory")
 
 
+def without_fake_stack():
+    """For a keeper of a build with a sanitizer that is to take no memory: each call would take some of a fake stack."""
+    return {"ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":detect_stack_use_after_return=0"}
+
+
 class Ended:
     """How a watched program ended, and what its keeper left."""
 
@@ -49,11 +54,12 @@ def alone_command(data, *program, **options):
     return [ALONE, str(data), *chosen, "--", *map(str, program)]
 
 
-def keep(tmp_path, *program, wrap=(), timeout=60, env=None, **options):
+def keep(tmp_path, *program, wrap=(), timeout=60, env=None, stdout=subprocess.PIPE, **options):
     """Runs a program under a keeper without a shipper and waits for its end. wrap: a command in front of the keeper."""
     data = tmp_path / f"data-{uuid.uuid4().hex[:8]}"
-    done = subprocess.run([*map(str, wrap), *alone_command(data, *program, **options)], capture_output=True,
-                          env=clean_environment(env), timeout=timeout, stdin=subprocess.DEVNULL, check=False)
+    done = subprocess.run([*map(str, wrap), *alone_command(data, *program, **options)], stdout=stdout,
+                          stderr=subprocess.PIPE, env=clean_environment(env), timeout=timeout, stdin=subprocess.DEVNULL,
+                          check=False)
     return Ended(done.returncode, done.stdout, done.stderr, data)
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Reads what a keeper leaves in its hand-over folder: snapshots, log ring, state (lib/keeper/*.h)."""
 import bisect
+import functools
 import pathlib
 import re
 import struct
@@ -116,10 +117,14 @@ class Snapshot:
             if not module or not pathlib.Path(module["path"]).exists():
                 names.append("?")
                 continue
-            out = subprocess.run(["addr2line", "-f", "-e", module["path"], hex(address - module["bias"])],
-                                 capture_output=True, text=True, check=True).stdout
-            names.append(out.splitlines()[0])
+            names.append(function_at(module["path"], address - module["bias"]))
         return names
+
+
+@functools.lru_cache(maxsize=None)
+def function_at(path, address):
+    out = subprocess.run(["addr2line", "-f", "-e", path, hex(address)], capture_output=True, text=True, check=True).stdout
+    return out.splitlines()[0]
 
 
 class Thread:
