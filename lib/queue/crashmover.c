@@ -253,7 +253,7 @@ static ccol_report *take_report(struct mover *mover, struct task *task)
         return NULL;
     }
     ccol_error err = {0};
-    int code = ccol__spool_load(&entry->place, &report, &err);
+    int code = ccol__spool_load(&entry->place, queue->options.pool, &report, &err);
     if (!code) return report;
     if (code == CCOL_EFORMAT)
         give_up_damaged(mover, task, err.text);

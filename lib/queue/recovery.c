@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/hash.h"
 
 #define SCAN_BYTES ((uint64_t)1 << 20)
 /* Bytes of a gap that are worth keeping. */
@@ -68,13 +69,21 @@ static bool is_last_batch(const struct walk *walk, uint64_t offset, const struct
     return last;
 }
 
+/* In slices: a record may be larger than the memory there is. */
 static bool payload_intact(struct walk *walk, const struct record_header *header)
 {
-    struct crash_buffer record = {0};
-    bool intact = ccol__segment_read(walk->segment, walk->offset, header->record_bytes, &record, NULL) == 0 &&
-                  ccol__record_payload_intact(header, record.data);
-    ccol__crash_buffer_fini(&record);
-    return intact;
+    struct crash_buffer piece = {0};
+    uint64_t end = RECORD_HEADER_BYTES + header->payload_bytes;
+    uint32_t crc = 0;
+    bool read = true;
+    for (uint64_t at = 0, slice; read && at < end; at += slice) {
+        slice = header->record_bytes - at < CRASH_BUFFER_SLICE ? header->record_bytes - at : CRASH_BUFFER_SLICE;
+        size_t from = at ? 0 : RECORD_HEADER_BYTES, to = (size_t)(end - at < slice ? end - at : slice);
+        read = ccol__segment_read(walk->segment, walk->offset + at, slice, &piece, NULL) == 0;
+        if (read) crc = ccol__crc32c(crc, piece.data + from, to - from);
+    }
+    ccol__crash_buffer_fini(&piece);
+    return read && crc == header->payload_crc;
 }
 
 /* The state as it may be believed: what was not flushed before the machine went down is to be done again. */

@@ -273,11 +273,13 @@ int ccol__segment_read(const struct segment *segment, uint64_t offset, uint64_t 
     if (code) return ccol_fail(err, code, "cannot read a spooled report");
     out->length = 0;
     while (out->length < bytes) {
-        ssize_t got =
-            pread(segment->fd, out->data + out->length, (size_t)bytes - out->length, (off_t)(offset + out->length));
+        size_t piece = (size_t)bytes - out->length;
+        if (out->file && piece > CRASH_BUFFER_SLICE) piece = CRASH_BUFFER_SLICE;
+        ssize_t got = pread(segment->fd, out->data + out->length, piece, (off_t)(offset + out->length));
         if (got < 0 && errno == EINTR) continue;
         if (got <= 0) return ccol_fail(err, got < 0 ? -errno : -EIO, "cannot read spool segment %08u", segment->number);
         out->length += (size_t)got;
+        ccol__crash_buffer_release(out);
     }
     return 0;
 }

@@ -348,9 +348,9 @@ void ccol__spool_mark_progress(const struct spool *spool, const struct spool_pla
                                ccol__slots_pack(&spool->slots, progress, before));
 }
 
-int ccol__spool_load(const struct spool_place *place, ccol_report **out, ccol_error *err)
+int ccol__spool_load(const struct spool_place *place, struct crash_pool *pool, ccol_report **out, ccol_error *err)
 {
-    struct crash_buffer bytes = {0};
+    struct crash_buffer bytes = {.pool = ccol__crash_pool_spills(pool, place->bytes) ? pool : NULL};
     int code = ccol__segment_read(place->segment, place->offset, place->bytes, &bytes, err);
     if (code) {
         ccol__crash_buffer_fini(&bytes);

@@ -60,8 +60,9 @@ int ccol__spool_commit(struct spool *spool, ccol_report *const *reports, struct 
 void ccol__spool_mark(struct spool *spool, const struct spool_place *place, enum record_state state, bool synced);
 /* Remembers which storages have it, bit i for the i-th; those that are gone from the settings count as before. */
 void ccol__spool_mark_progress(const struct spool *spool, const struct spool_place *place, uint32_t progress);
-/* Reads a record back. CCOL_EFORMAT: damaged (then call ccol__spool_set_aside). */
-int ccol__spool_load(const struct spool_place *place, ccol_report **out, ccol_error *err);
+/* Reads a record back; a large one into a file of the pool (may be NULL), others into memory that no budget holds, as
+ * what was accepted must go on. CCOL_EFORMAT: damaged (then call ccol__spool_set_aside). */
+int ccol__spool_load(const struct spool_place *place, struct crash_pool *pool, ccol_report **out, ccol_error *err);
 /* Copies a damaged place to damaged/ and says so loudly; crash_id "" where it is not known. */
 void ccol__spool_set_aside(struct spool *spool, const struct segment *segment, uint64_t offset, uint64_t bytes,
                            const char *crash_id, const char *why);

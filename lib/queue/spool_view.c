@@ -118,7 +118,7 @@ static int load_wanted(struct view *view, const struct spool_place *place, const
 {
     (void)state;
     if (strcmp(header->id, view->wanted) != 0) return 0;
-    int code = ccol__spool_load(place, view->found, view->err);
+    int code = ccol__spool_load(place, NULL, view->found, view->err);
     return code ? code : 1;
 }
 

@@ -83,6 +83,11 @@ void ccol__crash_pool_spill(struct crash_pool *pool, int folder_fd, uint64_t abo
     pool->disk.limit = most;
 }
 
+bool ccol__crash_pool_spills(const struct crash_pool *pool, uint64_t bytes)
+{
+    return pool && bytes > pool->spill_above;
+}
+
 static int class_of(size_t capacity)
 {
     for (int i = 0; i < POOL_CLASSES; i++) {
@@ -207,7 +212,7 @@ int ccol__crash_buffer_reserve(struct crash_buffer *buffer, size_t capacity)
 {
     if (capacity <= buffer->capacity) return 0;
     if (capacity > SIZE_MAX / 4) return -ENOMEM;
-    bool large = buffer->file || (buffer->pool && capacity > buffer->pool->spill_above);
+    bool large = buffer->file || ccol__crash_pool_spills(buffer->pool, capacity);
     capacity = round_capacity(capacity, buffer->capacity);
     return large ? reserve_on_disk(buffer, capacity) : reserve_in_memory(buffer, capacity);
 }

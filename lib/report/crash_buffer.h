@@ -20,6 +20,9 @@ struct budget *ccol__crash_pool_budget(struct crash_pool *pool); /* NULL for a N
  * Takes over the descriptor. Before the pool is used. Where the file system has no unnamed files nothing changes. */
 void ccol__crash_pool_spill(struct crash_pool *pool, int folder_fd, uint64_t above, uint64_t most);
 
+/* Whether a buffer of so many bytes is a file. */
+bool ccol__crash_pool_spills(const struct crash_pool *pool, uint64_t bytes);
+
 /* One thread at a time. */
 struct crash_buffer {
     unsigned char *data; /* CRASH_BUFFER_ALIGN-aligned, NULL while empty */

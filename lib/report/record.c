@@ -155,11 +155,6 @@ bool ccol__record_read_header(struct record_header *out, const void *bytes, size
            memchr(out->rule, '\0', sizeof out->rule) != NULL;
 }
 
-bool ccol__record_payload_intact(const struct record_header *header, const void *record)
-{
-    return ccol__crc32c(0, (const char *)record + RECORD_HEADER_BYTES, header->payload_bytes) == header->payload_crc;
-}
-
 static int read_files(ccol_report *report, const struct record_header *header)
 {
     uint64_t end = RECORD_HEADER_BYTES + header->payload_bytes;
@@ -201,7 +196,8 @@ static int fill_report(ccol_report *report)
 {
     struct record_header header;
     if (!ccol__record_read_header(&header, report->bytes.data, report->bytes.length) ||
-        report->bytes.length < header.record_bytes || !ccol__record_payload_intact(&header, report->bytes.data))
+        report->bytes.length < header.record_bytes ||
+        payload_crc(&report->bytes, header.payload_bytes) != header.payload_crc)
         return CCOL_EFORMAT;
     memcpy(report->id, header.id, sizeof report->id);
     memcpy(report->rule, header.rule, sizeof report->rule);

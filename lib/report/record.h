@@ -45,8 +45,6 @@ void ccol__record_place(struct ccol_report *report, uint64_t generation, uint64_
 
 /* Reads a header. false: no header, or a damaged one. */
 bool ccol__record_read_header(struct record_header *out, const void *bytes, size_t length);
-/* Whether a whole record's payload is what its header says. */
-bool ccol__record_payload_intact(const struct record_header *header, const void *record);
 /* Makes a sealed report of a whole record; takes the buffer's memory in any case. CCOL_EFORMAT: damaged. */
 int ccol__record_open(struct ccol_report **out, struct crash_buffer *take, ccol_error *err);
 

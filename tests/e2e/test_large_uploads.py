@@ -9,7 +9,7 @@ import zlib
 
 import pytest
 
-from harness import multipart
+from harness import eventually, multipart
 from sentry_parts import KEY
 
 MIB = 1 << 20
@@ -68,12 +68,14 @@ def send(daemon, sent, packed=False):
     return daemon.request("POST", path, body, headers, timeout=120)
 
 
-def narrow(daemon):
-    """As if the machine had only so much more memory, once what every upload needs is there."""
+def narrow(daemon, limit=None):
+    """As if the machine had only so much more memory, once what every upload needs is there. Returns the limit."""
     assert daemon.submit({DUMP_NAME: b"MDMP"}).crash_id
-    with open(f"/proc/{daemon.process.pid}/status", encoding="ascii") as status:
-        has = next(int(line.split()[1]) << 10 for line in status if line.startswith("VmData"))
-    resource.prlimit(daemon.process.pid, resource.RLIMIT_DATA, (has + MORE, has + MORE))
+    if limit is None:
+        with open(f"/proc/{daemon.process.pid}/status", encoding="ascii") as status:
+            limit = MORE + next(int(line.split()[1]) << 10 for line in status if line.startswith("VmData"))
+    resource.prlimit(daemon.process.pid, resource.RLIMIT_DATA, (limit, limit))
+    return limit
 
 
 def stored(daemon, folder):
@@ -106,6 +108,25 @@ def test_a15_large_attachment(daemon_factory):
     assert send(daemon, sent).status == 200
     daemon.stop(60)
     assert stored(daemon, "sentry_envelope") == sha256(piece for part in (sent[2], dump(), sent[3]) for piece in part)
+
+
+def test_a15_large_dump_after_a_kill(daemon_factory, build_dir, tmp_path):
+    """What was accepted is saved by the next process, which has no more memory than that either."""
+    command = tmp_path / "command"
+    command.write_text("full 0")
+    daemon = daemon_factory(data_dir=tmp_path / "data", preload=os.path.join(build_dir, "tests", "fault_preload.so"),
+                            env={**SETTINGS, "FAULT_FOLDER": tmp_path / "data/crashes/20", "FAULT_COMMAND": command,
+                                 "CRASHCOLLECT_RETRY_FIRST": "50ms", "CRASHCOLLECT_RETRY_MAX": "200ms"})
+    limit = narrow(daemon)
+    assert send(daemon, form()).status == 200
+    daemon.wait_log("will be tried again")
+    daemon.kill()
+    daemon.start()
+    narrow(daemon, limit)  # it is read back for each attempt, so for the one that succeeds, too
+    command.write_text("none 0")
+    eventually(lambda: len(list(daemon.data_dir.glob("crashes/*/raw_crash/*.json"))) == 3, 30, "all are saved")
+    daemon.stop(60)
+    assert stored(daemon, DUMP_NAME) == sha256(dump())
 
 
 def test_a15_the_limit_holds(daemon_factory):

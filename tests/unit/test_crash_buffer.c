@@ -143,8 +143,9 @@ static void the_spool_takes_them_with_others(void)
     REQUIRE(ccol__spool_commit(spool, reports, places, 6, NULL) == 0);
     for (int i = 0; i < 6; i++) {
         ccol_report *read = NULL;
-        REQUIRE(ccol__spool_load(&places[i], &read, NULL) == 0);
+        REQUIRE(ccol__spool_load(&places[i], pool, &read, NULL) == 0);
         CHECK_TEXT(read->id, reports[i]->id);
+        CHECK_INT(read->bytes.file != 0, reports[i]->bytes.file != 0);
         CHECK_INT(read->bytes.length, reports[i]->bytes.length);
         CHECK(memcmp(read->bytes.data, reports[i]->bytes.data, read->bytes.length) == 0);
         ccol_report_unref(read);

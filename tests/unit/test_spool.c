@@ -125,7 +125,7 @@ static void what_was_committed_is_found_again(void)
         ccol_file file = {.size = sizeof file}, before = {.size = sizeof before};
         CHECK_TEXT(found.items[i].header.id, reports[i]->id);
         CHECK_INT(found.items[i].state, RECORD_PENDING);
-        REQUIRE(ccol__spool_load(&found.items[i].place, &loaded, NULL) == 0);
+        REQUIRE(ccol__spool_load(&found.items[i].place, NULL, &loaded, NULL) == 0);
         REQUIRE(ccol_report_file_at(loaded, 0, &file) && ccol_report_file_at(reports[i], 0, &before));
         CHECK_INT(file.length, before.length);
         CHECK(memcmp(file.data, before.data, file.length) == 0);
@@ -327,7 +327,7 @@ static void damage_that_is_met_later_is_told(void)
     struct spool *spool = fresh_spool(MANY_BYTES);
     REQUIRE(commit(spool, 1, 10, &place) == 0);
     damage(SEG, place.offset + 600, "later", 5);
-    CHECK_INT(ccol__spool_load(&place, &loaded, NULL), CCOL_EFORMAT);
+    CHECK_INT(ccol__spool_load(&place, NULL, &loaded, NULL), CCOL_EFORMAT);
     CHECK(!loaded);
     ccol__spool_close(spool);
 }
