@@ -83,8 +83,7 @@ static int take_embedded(struct intake *intake, struct crash_buffer *out, struct
     boundary[length] = '\0';
     struct multipart *multipart;
     int code = ccol__multipart_new(&multipart, boundary, &embedded_limits, &embedded_events, &embedded);
-    if (code) return code;
-    code = ccol__multipart_feed(multipart, (const char *)form.data, form.length);
+    if (!code) code = ccol__multipart_feed(multipart, (const char *)form.data, form.length);
     if (!code) code = ccol__multipart_finish(multipart);
     ccol__multipart_free(multipart);
     if (code == CCOL_EFORMAT || (!code && !embedded.found))

@@ -232,7 +232,8 @@ def test_minidumps(hop, tmp_path):
     (tmp_path / "cut").write_bytes(inner[:-20])
     (tmp_path / "none").write_bytes(multipart({"prod": "Electron"}, {"other": DUMP})[1])
     (tmp_path / "dashes").write_bytes(b"--")
-    for bad in (["-F", "other=x"], *(["-F", f"{DUMP_NAME}=@{tmp_path}/{name}"] for name in ("cut", "none", "dashes")), ["-F", f"{DUMP_NAME}=@/etc/hostname"], ["--data-binary", "x"],
+    (tmp_path / "odd").write_bytes(b"--a\nb\r\n")
+    for bad in (["-F", "other=x"], *(["-F", f"{DUMP_NAME}=@{tmp_path}/{name}"] for name in ("cut", "none", "dashes", "odd")), ["-F", f"{DUMP_NAME}=@/etc/hostname"], ["--data-binary", "x"],
                 ["-H", "Content-Type: application/x-dmp", "--data-binary", "no dump"]):
         assert curl(*bad)[0].startswith("400"), bad
 
