@@ -50,13 +50,13 @@ static int add_json(ccol_report *report, const struct session *session)
     return code;
 }
 
-static int annotate_all(ccol_report *report, const struct session *session)
+static int annotate_all(ccol_report *report, const struct session *session, const char *kind, const char *status)
 {
     const struct json *given = session->about ? session->about->annotations : NULL;
     const struct {
         const char *name, *value;
-    } rows[] = {{"ReportKind", "session"},
-                {"SessionStatus", names[session->status]},
+    } rows[] = {{"ReportKind", kind},
+                {"SessionStatus", status},
                 {"Executable", session->facts->executable},
                 {"Hostname", session->host}};
     int code = 0;
@@ -68,15 +68,29 @@ static int annotate_all(ccol_report *report, const struct session *session)
     return code;
 }
 
-int ccol__session_report(ccol_report **out, const struct session *session, ccol_error *err)
+static int hand_out(ccol_report **out, ccol_report *report, int code, ccol_error *err)
 {
-    ccol_report *report = ccol_report_new();
-    int code = report ? annotate_all(report, session) : -ENOMEM;
-    if (!code) code = add_json(report, session);
     if (!code) {
         *out = report;
         return 0;
     }
     ccol_report_unref(report);
     return ccol_fail(err, code, "the report of a run");
+}
+
+int ccol__session_report(ccol_report **out, const struct session *session, ccol_error *err)
+{
+    ccol_report *report = ccol_report_new();
+    int code = report ? annotate_all(report, session, "session", names[session->status]) : -ENOMEM;
+    if (!code) code = add_json(report, session);
+    return hand_out(out, report, code, err);
+}
+
+int ccol__logs_report(ccol_report **out, const struct session *session, const char *json, size_t length,
+                      ccol_error *err)
+{
+    ccol_report *report = ccol_report_new();
+    int code = report ? annotate_all(report, session, "logs", NULL) : -ENOMEM;
+    if (!code) code = ccol_report_add_file(report, "logs_json", json, length);
+    return hand_out(out, report, code, err);
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The report of a whole run, for statistics of how many end well: no crash, but ReportKind "session" and the file
- * session_json:
- * {"version":1,"id":UUID,"started_at":TIME,"ended_at":TIME,"duration_ms":N,"status":"exited"|"crashed"|"abnormal","errors":N}
- */
+/* Reports that tell of a run and of no crash. One of how it ended, for statistics of how many end well: ReportKind
+ * "session", and the file session_json:
+ * {"version":1,"id":UUID,"started_at":TIME,"ended_at":TIME,"duration_ms":N,"status":"exited"|"crashed"|"abnormal",
+ * "errors":N}
+ * And those of lines that it logged: ReportKind "logs", and the file logs_json as log_batch.h has it. */
 #ifndef CCOL_MONITOR_SESSION_H
 #define CCOL_MONITOR_SESSION_H
 
@@ -30,5 +31,8 @@ struct session {
 enum session_status ccol__session_status(int wait_status, bool panicked);
 /* -ENOMEM. */
 int ccol__session_report(ccol_report **out, const struct session *session, ccol_error *err);
+/* Of the session only facts, about and host are asked for. */
+int ccol__logs_report(ccol_report **out, const struct session *session, const char *json, size_t length,
+                      ccol_error *err);
 
 #endif

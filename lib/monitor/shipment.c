@@ -143,11 +143,44 @@ static bool submit_line(void *user, const struct log_event *event)
     return code == 0;
 }
 
+/* Lines that it logged, for who wants all of them. */
+static bool submit_lines(void *user, const struct log_lines *lines)
+{
+    const struct shipment *shipment = user;
+    const uint64_t place[] = {lines->position, (uint64_t)lines->at_us};
+    const struct session session = {
+        .facts = &shipment->facts, .about = &shipment->handover.about, .host = shipment->context->host.name};
+    char id[CRASH_ID_LENGTH + 1];
+    ccol_report *report;
+    if (ccol__logs_report(&report, &session, lines->json, lines->length, NULL) != 0) return false;
+    derive_id(shipment, "lines", place, lines->at_us, id);
+    ccol_receipt receipt = {.size = sizeof receipt};
+    int code = ccol__collector_submit_as(shipment->context->collector, report, id[0] ? id : NULL, &receipt, NULL);
+    ccol_report_unref(report);
+    return code == 0;
+}
+
+/* The same for all lines of a run. */
+static void derive_trace_id(const struct shipment *shipment, char out[33])
+{
+    static const uint64_t place[2] = {0};
+    char id[CRASH_ID_LENGTH + 1];
+    derive_id(shipment, "trace", place, shipment->facts.started_at_us, id);
+    size_t used = 0;
+    for (const char *at = id; *at && used < 32; at++)
+        if (*at != '-') out[used++] = *at;
+    out[used] = '\0';
+}
+
 int ccol__shipment_tap(struct shipment *shipment, ccol_error *err)
 {
     const struct shipper_options *options = shipment->context->options;
-    return ccol__log_tap_new(&shipment->tap, &options->tap, &shipment->handover.ring, shipment->handover.fd,
-                             shipment->context->reader.lines, &options->log, submit_line, shipment, err);
+    const struct log_takers takers = {submit_line, submit_lines, shipment};
+    struct log_tap_options tap = options->tap;
+    tap.batch.redactor = shipment->context->reader.redactor;
+    derive_trace_id(shipment, tap.batch.trace_id);
+    return ccol__log_tap_new(&shipment->tap, &tap, &shipment->handover.ring, shipment->handover.fd,
+                             shipment->context->reader.lines, &options->log, &takers, err);
 }
 
 static int submit_panic(struct shipment *shipment, struct found_panic *found, ccol_error *err)

@@ -92,6 +92,8 @@ static enum line_level least_event(const ccol_settings *settings)
 
 static void fill_tap(const ccol_settings *settings, struct log_tap_options *tap)
 {
+    static const enum line_level levels[] = {LEVEL_NONE, LEVEL_FATAL, LEVEL_ERROR, LEVEL_WARNING,
+                                             LEVEL_INFO, LEVEL_DEBUG, LEVEL_TRACE};
     *tap = (struct log_tap_options){
         .output = {.path = ccol__settings_value(settings, SETTING_LOG_FILE),
                    .json = ccol__assembly_choice(settings, SETTING_LOG_FILE_FORMAT) == 1,
@@ -101,7 +103,9 @@ static void fill_tap(const ccol_settings *settings, struct log_tap_options *tap)
                    .each = {.burst = ccol__assembly_amount(settings, SETTING_LOG_EVENTS_BURST),
                             .interval_ms = ccol__assembly_amount(settings, SETTING_LOG_EVENTS_INTERVAL)},
                    .total = {.burst = ccol__assembly_amount(settings, SETTING_LOG_EVENTS_TOTAL_BURST),
-                             .interval_ms = ccol__assembly_amount(settings, SETTING_LOG_EVENTS_TOTAL_INTERVAL)}}};
+                             .interval_ms = ccol__assembly_amount(settings, SETTING_LOG_EVENTS_TOTAL_INTERVAL)}},
+        .batch = {.least = levels[ccol__assembly_choice(settings, SETTING_SENTRY_LOGS)],
+                  .rate = ccol__assembly_amount(settings, SETTING_SENTRY_LOGS_RATE)}};
 }
 
 static void fill_options(ccol_settings *settings, struct shipper_options *options)

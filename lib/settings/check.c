@@ -283,6 +283,16 @@ static void check_sessions(struct check *check)
              "they are counted by release: give CRASHCOLLECT_SENTRY_RELEASE or CRASHCOLLECT_PRODUCT_VERSION");
 }
 
+static void check_logs(struct check *check)
+{
+    const ccol_settings *settings = check->settings;
+    const char *least = ccol__settings_value(settings, SETTING_SENTRY_LOGS);
+    const char *storage = ccol__settings_value(settings, SETTING_STORAGE);
+    if (!ccol__settings_has(settings, SETTING_SENTRY_LOGS) || strcmp(least, "off") == 0) return;
+    if (strcmp(storage, "sentry") != 0)
+        tell(check, SETTING_SENTRY_LOGS, "every storage would get all lines: give CRASHCOLLECT_STORAGE=sentry alone");
+}
+
 static void check_publish(struct check *check)
 {
     const char *publish = ccol__settings_value(check->settings, SETTING_PUBLISH);
@@ -311,6 +321,7 @@ static void check_together(struct check *check)
              ccol__settings_value(settings, SETTING_RETRY_MAX));
     check_intake(check);
     check_sessions(check);
+    check_logs(check);
     check_publish(check);
     if (strcmp(ccol__settings_value(settings, SETTING_FS_ROOT), ccol__settings_value(settings, SETTING_SPOOL_DIR)) == 0)
         tell(check, SETTING_SPOOL_DIR, "the same folder as CRASHCOLLECT_FS_ROOT; give each its own");

@@ -97,6 +97,8 @@ SETTING(SENTRY_OWN_ERRORS, "sentry-own-errors", "on|off", "on", SWITCH, 0, 0, fa
 SETTING(SENTRY_INTAKE, "sentry-intake", "on|off", "off", SWITCH, 0, 0, false, "Take what Sentry's SDKs and crash reporters post to /api/PROJECT/{minidump,envelope,store}/")
 SETTING(SENTRY_INTAKE_KEYS, "sentry-intake-keys", "KEY,KEY,...", "", LIST, 0, 0, true, "Public keys that are let in there")
 SETTING(SENTRY_SESSIONS, "sentry-sessions", "on|off", "off", SWITCH, 0, 0, false, "Tell Sentry of every run how it ended, for its figures of crash-free sessions of a release")
+SETTING(SENTRY_LOGS, "sentry-logs", "off|fatal|error|warning|info|debug|trace", "off", CHOICE, 0, 0, false, "Least level of the lines of a program that are sent to Sentry's logs")
+SETTING(SENTRY_LOGS_RATE, "sentry-logs-rate", "NUMBER", "200", NUMBER, 1, 100000, false, "Such lines per second, in the mean over five seconds; more of them are counted")
 SETTING(SENTRY_GZIP, "sentry-gzip", "on|off", "on", SWITCH, 0, 0, false, "Compress what is sent to Sentry")
 SETTING(LOG_FORMAT, "log-format", "json|text", "(json, on a terminal text)", CHOICE, 0, 0, false, "Form of the log lines on stderr")
 SETTING(LOG_LEVEL, "log-level", "error|warning|info|debug", "(info, for crashcollect-run warning)", CHOICE, 0, 0, false, "Least level that is logged")

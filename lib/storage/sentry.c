@@ -25,13 +25,23 @@
 static const char *const default_hidden[] = {"Comments", "Email", "ServerURL", "Telemetry*", "URL", NULL};
 
 /* What client reports tell of, each as a reason and a category. */
-enum discard { REFUSED_EVENT, REFUSED_ATTACHMENT, REFUSED_SESSION, LIMITED_SESSION, DISCARDS };
+enum discard {
+    REFUSED_EVENT,
+    REFUSED_ATTACHMENT,
+    REFUSED_SESSION,
+    LIMITED_SESSION,
+    REFUSED_LOG,
+    LIMITED_LOG,
+    OVERFLOWN_LOG,
+    DISCARDS
+};
 static const struct {
     const char *reason, *category;
-} discards[DISCARDS] = {[REFUSED_EVENT] = {"send_error", "error"},
-                        [REFUSED_ATTACHMENT] = {"send_error", "attachment"},
-                        [REFUSED_SESSION] = {"send_error", "session"},
-                        [LIMITED_SESSION] = {"ratelimit_backoff", "session"}};
+} discards[DISCARDS] = {
+    [REFUSED_EVENT] = {"send_error", "error"},       [REFUSED_ATTACHMENT] = {"send_error", "attachment"},
+    [REFUSED_SESSION] = {"send_error", "session"},   [LIMITED_SESSION] = {"ratelimit_backoff", "session"},
+    [REFUSED_LOG] = {"send_error", "log_item"},      [LIMITED_LOG] = {"ratelimit_backoff", "log_item"},
+    [OVERFLOWN_LOG] = {"queue_overflow", "log_item"}};
 
 struct sentry {
     struct sentry_client *client;
@@ -167,6 +177,7 @@ static int send_telemetry(struct sentry *sentry, const ccol_report *report, ccol
     char text[REPORT_SIZE];
     uint64_t told[DISCARDS];
     int code = ccol__sentry_telemetry_make(&telemetry, report, &sentry->event, err);
+    bool logs = telemetry.category == CATEGORY_LOG;
     if (!code && telemetry.item.type) {
         ccol__envelope_init(&envelope, "", SENTRY_SDK_NAME, ccol_version_text());
         ccol__envelope_add(&envelope, &telemetry.item);
@@ -174,10 +185,12 @@ static int send_telemetry(struct sentry *sentry, const ccol_report *report, ccol
         code = ccol__sentry_client_send(sentry->client, &envelope, telemetry.category, err);
         settle_client_report(sentry, code, told);
         if (code && ccol__sentry_client_wait_s(sentry->client, telemetry.category)) {
-            discard(sentry, LIMITED_SESSION, telemetry.quantity);
+            discard(sentry, logs ? LIMITED_LOG : LIMITED_SESSION, telemetry.quantity);
             code = 0;
         }
-        if (code && ccol_error_is_permanent(code)) discard(sentry, REFUSED_SESSION, telemetry.quantity);
+        if (code && ccol_error_is_permanent(code))
+            discard(sentry, logs ? REFUSED_LOG : REFUSED_SESSION, telemetry.quantity);
+        if (!code) discard(sentry, OVERFLOWN_LOG, telemetry.dropped);
         ccol__envelope_fini(&envelope);
     }
     ccol__sentry_telemetry_fini(&telemetry);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What is no crash: how a run ended, as Sentry's session item. */
+/* What is no crash: how a run ended, as Sentry's session item, and lines that it logged, as its log item. */
 #ifndef CCOL_STORAGE_SENTRY_TELEMETRY_H
 #define CCOL_STORAGE_SENTRY_TELEMETRY_H
 
@@ -11,7 +11,7 @@ struct sentry_telemetry {
     struct buffer payload;
     struct envelope_item item; /* of the payload */
     enum sentry_category category;
-    uint64_t quantity; /* for client reports */
+    uint64_t quantity, dropped; /* for client reports; dropped: lines that came too fast before */
 };
 
 /* Whether the report is of that kind; one with a minidump never is. */
