@@ -35,6 +35,7 @@ int ccol__ring_create(struct ring *ring, int dir_fd, const char *name, uint64_t 
     if (memory == MAP_FAILED) return -errno;
     ring->header = memory;
     ring->data = (char *)memory + RING_HEADER_BYTES;
+    memset(ring->data, 0, (size_t)capacity); /* the first write to a page takes memory, for the file system */
     ring->header->version = RING_VERSION;
     ring->header->header_bytes = RING_HEADER_BYTES;
     ring->header->capacity = capacity;

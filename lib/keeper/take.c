@@ -24,7 +24,8 @@
 #define PAGE          4096u
 #define FP_THREADS    200
 #define CODE_BYTES    256
-#define GONE_MOST_MS  5000
+#define GONE_MOST_US  5000000
+#define LAST_MOST_US  20000
 #define KILLED_PATIENCE                                                                                                \
     10 /* times freeze_ms: what is killed waits for nothing any more, and has one chance to be seen */
 
@@ -208,22 +209,6 @@ static void take_threads(struct taking *taking)
     collect(taking, at_exit, patience);
 }
 
-/* Lets all stopped threads go on; the crashed one with its signal. */
-static void release(struct taking *taking)
-{
-    for (struct traced_thread *thread = taking->process->threads; thread; thread = thread->next) {
-        if (thread->held) {
-            bool crashed = taking->death->tid == thread->tid;
-            if (taking->death->message)
-                ptrace(PTRACE_DETACH, thread->tid, NULL, NULL);
-            else
-                ccol__tracee_continue(thread->tid, crashed ? taking->death->signal_number : 0);
-        }
-        thread->held = thread->seen = false;
-    }
-    taking->held_us = ccol__clock_monotonic_us() - taking->started_us;
-}
-
 /* Looks once at every thread of a process that was let go; true: it is gone. */
 static bool reap(struct taking *taking)
 {
@@ -231,6 +216,7 @@ static bool reap(struct taking *taking)
     int status;
     for (struct traced_thread *thread = process->threads, *next; thread; thread = next) {
         next = thread->next;
+        if (thread->held) continue;
         pid_t tid = waitpid(thread->tid, &status, __WALL | WNOHANG);
         if (tid > 0 && WIFSTOPPED(status)) ccol__tracee_continue(tid, 0);
         if (tid <= 0 || WIFSTOPPED(status)) continue;
@@ -243,18 +229,47 @@ static bool reap(struct taking *taking)
     return process->has_ended;
 }
 
-/* Until what was killed for its memory has given that back, an allocation of the keeper would be the next to fail, and
- * the keeper the next to be killed: it does nothing but wait. */
-static void wait_until_gone(struct taking *taking)
+/* Until nothing but its main thread is left, or nothing at all. */
+static void reap_until(struct taking *taking, bool gone, uint64_t most_us)
 {
-    uint64_t deadline = ccol__clock_monotonic_ms() + GONE_MOST_MS;
+    uint64_t started_us = ccol__clock_monotonic_us();
     sigset_t child;
     sigemptyset(&child);
     sigaddset(&child, SIGCHLD);
-    while (!reap(taking) && ccol__clock_monotonic_ms() < deadline) {
-        struct timespec patience = {.tv_nsec = 10000000};
+    while (!reap(taking) && (gone || taking->process->thread_count > 1) &&
+           ccol__clock_monotonic_us() - started_us < most_us) {
+        struct timespec patience = {.tv_nsec = 1000000};
         sigtimedwait(&child, NULL, &patience);
     }
+}
+
+static void let_go_on(const struct taking *taking, struct traced_thread *thread)
+{
+    bool crashed = taking->death->tid == thread->tid;
+    if (thread->held && taking->death->message)
+        ptrace(PTRACE_DETACH, thread->tid, NULL, NULL);
+    else if (thread->held)
+        ccol__tracee_continue(thread->tid, crashed ? taking->death->signal_number : 0);
+    thread->held = thread->seen = false;
+}
+
+/* Lets all stopped threads go on; the crashed one with its signal. */
+static void release(struct taking *taking)
+{
+    struct traced_thread *last = NULL;
+    for (struct traced_thread *thread = taking->process->threads; thread; thread = thread->next) {
+        if (taking->let_go && thread->held && thread->tid == taking->process->pid)
+            last = thread;
+        else
+            let_go_on(taking, thread);
+    }
+    if (last) {
+        /* While the main thread of its victim is there, the kernel kills nobody else for memory that the other threads
+         * are still giving back. */
+        reap_until(taking, false, LAST_MOST_US);
+        let_go_on(taking, last);
+    }
+    taking->held_us = ccol__clock_monotonic_us() - taking->started_us;
 }
 
 /* A file of /proc/PID as a section. */
@@ -445,7 +460,8 @@ void ccol__keeper_take(struct keeper *keeper, const struct death *death)
         take_rest(&taking);
     release(&taking);
     if (taking.let_go) {
-        wait_until_gone(&taking);
+        /* until its memory is given back, an allocation of the keeper would be the next to fail */
+        reap_until(&taking, true, GONE_MOST_US);
         ccol__build_error(taking.build, taking.maps_length ? "thread names are those of an earlier moment"
                                                            : "modules and thread names are those of an earlier moment");
     }
