@@ -115,7 +115,8 @@ static bool admit_locked(struct ccol_reporter *reporter)
     return false;
 }
 
-static void enqueue_locked(struct ccol_reporter *reporter, const ccol_incident *incident)
+static void enqueue_locked(struct ccol_reporter *reporter, const ccol_incident *incident,
+                           const struct call_stack *stack)
 {
     const struct reporter_identity identity = {reporter->release, reporter->environment, reporter->server_name};
     uint8_t bytes[16];
@@ -125,7 +126,7 @@ static void enqueue_locked(struct ccol_reporter *reporter, const ccol_incident *
     bytes[8] = (uint8_t)((bytes[8] & 0x3f) | 0x80);
     ccol__hex(event.id, bytes, sizeof bytes);
     ccol__buffer_init(&event.json, EVENT_MAX, NULL);
-    if (!ccol__reporter_event_write(&event.json, event.id, incident, &identity, reporter->suppressed_since)) {
+    if (!ccol__reporter_event_write(&event.json, event.id, incident, &identity, stack, reporter->suppressed_since)) {
         ccol__buffer_fini(&event.json);
         reporter->stats.failed++;
         return;
@@ -140,12 +141,14 @@ bool ccol_reporter_report(void *user, ccol_incident *given)
     struct ccol_reporter *reporter = user;
     ccol_incident incident;
     if (!reporter || ccol__struct_in(&incident, sizeof incident, given, "ccol_incident", NULL)) return true;
+    struct call_stack stack;
+    ccol__call_stack_take(&stack, __builtin_return_address(0));
     bool wanted = !reporter->before || reporter->before(reporter->before_user, &incident);
     pthread_mutex_lock(&reporter->lock);
     if (!wanted)
         reporter->stats.vetoed++;
     else if (admit_locked(reporter))
-        enqueue_locked(reporter, &incident);
+        enqueue_locked(reporter, &incident, &stack);
     pthread_mutex_unlock(&reporter->lock);
     return true;
 }

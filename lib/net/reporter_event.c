@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 #include "net/reporter_event.h"
 
+#include <dlfcn.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/json_build.h"
 #include "base/text.h"
 #include "net/sentry_client.h"
+#include "net/sentry_debug_id.h"
 
 #define HEADERS_MAX 50
 #define VALUE_MAX   1000
@@ -59,7 +63,54 @@ static void put_request(struct json_builder *builder, struct json *event, const 
     put_headers(builder, request, incident);
 }
 
-static void put_exception(struct json_builder *builder, struct json *event, const ccol_incident *incident)
+static void put_hex(struct json_builder *builder, struct json *object, const char *key, uintptr_t value)
+{
+    char text[2 + 2 * sizeof value + 1];
+    snprintf(text, sizeof text, "0x%" PRIxPTR, value);
+    ccol__json_put_text(builder, object, key, text);
+}
+
+/* Names are few here: those of exported functions. Sentry finds the others by the images. */
+static void put_stack(struct json_builder *builder, struct json *exception, const struct call_stack *stack)
+{
+    if (!stack->frame_count) return;
+    struct json *trace = ccol__json_put_object(builder, exception, "stacktrace");
+    struct json *frames = ccol__json_put_array(builder, trace, "frames");
+    for (size_t i = 0; i < stack->frame_count; i++) {
+        const struct call_module *module = ccol__call_stack_module(stack, stack->frames[i]);
+        struct json *frame = ccol__json_new(builder, JSON_OBJECT);
+        Dl_info known = {0};
+        put_hex(builder, frame, "instruction_addr", stack->frames[i]);
+        if (module) put_hex(builder, frame, "image_addr", module->start);
+        if (module) ccol__json_put_text(builder, frame, "package", module->path);
+        if (module && dladdr((const void *)(stack->frames[i] - 1), &known))
+            ccol__json_put_text(builder, frame, "function", known.dli_sname);
+        ccol__json_push_front(builder, frames, frame); /* oldest first */
+    }
+}
+
+static void put_images(struct json_builder *builder, struct json *event, const struct call_stack *stack)
+{
+    if (!stack->module_count) return;
+    struct json *meta = ccol__json_put_object(builder, event, "debug_meta");
+    struct json *images = ccol__json_put_array(builder, meta, "images");
+    for (size_t i = 0; i < stack->module_count; i++) {
+        const struct call_module *module = &stack->modules[i];
+        char code_id[2 * sizeof module->build_id + 1] = "", debug_id[SENTRY_DEBUG_ID_SIZE];
+        struct json *image = ccol__json_new(builder, JSON_OBJECT);
+        ccol__json_put_text(builder, image, "type", "elf");
+        ccol__json_put_text(builder, image, "code_file", module->path);
+        ccol__json_put_text(builder, image, "code_id", ccol__hex(code_id, module->build_id, module->build_id_bytes));
+        ccol__json_put_text(builder, image, "debug_id",
+                            ccol__sentry_debug_id(debug_id, module->build_id, module->build_id_bytes));
+        put_hex(builder, image, "image_addr", module->start);
+        ccol__json_put_number(builder, image, "image_size", (int64_t)(module->end - module->start));
+        ccol__json_push(builder, images, image);
+    }
+}
+
+static void put_exception(struct json_builder *builder, struct json *event, const ccol_incident *incident,
+                          const struct call_stack *stack)
 {
     struct json *exception = ccol__json_put_object(builder, event, "exception");
     struct json *values = ccol__json_put_array(builder, exception, "values");
@@ -70,11 +121,13 @@ static void put_exception(struct json_builder *builder, struct json *event, cons
     struct json *mechanism = ccol__json_put_object(builder, one, "mechanism");
     ccol__json_put_text(builder, mechanism, "type", SENTRY_SDK_NAME);
     ccol__json_put_bool(builder, mechanism, "handled", false);
+    put_stack(builder, one, stack);
     ccol__json_push(builder, values, one);
 }
 
 bool ccol__reporter_event_write(struct buffer *out, const char *id, const ccol_incident *incident,
-                                const struct reporter_identity *identity, uint64_t suppressed)
+                                const struct reporter_identity *identity, const struct call_stack *stack,
+                                uint64_t suppressed)
 {
     struct arena arena;
     char now[CCOL_RFC3339_SIZE];
@@ -92,7 +145,8 @@ bool ccol__reporter_event_write(struct buffer *out, const char *id, const ccol_i
     struct json *sdk = ccol__json_put_object(&builder, event, "sdk");
     ccol__json_put_text(&builder, sdk, "name", SENTRY_SDK_NAME);
     ccol__json_put_text(&builder, sdk, "version", ccol_version_text());
-    put_exception(&builder, event, incident);
+    put_exception(&builder, event, incident, stack);
+    put_images(&builder, event, stack);
     put_request(&builder, event, incident);
     struct json *tags = ccol__json_put_object(&builder, event, "tags");
     ccol__json_put_text(&builder, tags, "part", incident->part);

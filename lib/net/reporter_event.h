@@ -6,14 +6,16 @@
 #include <crashcollect/incident.h>
 
 #include "base/buffer.h"
+#include "base/call_stack.h"
 
 struct reporter_identity {
     const char *release, *environment, *server_name; /* NULL: left out */
 };
 
 /* Writes it under that id (32 hex digits). Of the request's headers only those come along that tell of no person; of
- * those that may, the name. false: memory. */
+ * those that may, the name. The stack is where the incident was met. false: memory. */
 bool ccol__reporter_event_write(struct buffer *out, const char *id, const ccol_incident *incident,
-                                const struct reporter_identity *identity, uint64_t suppressed);
+                                const struct reporter_identity *identity, const struct call_stack *stack,
+                                uint64_t suppressed);
 
 #endif

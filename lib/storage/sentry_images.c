@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* The modules of a process as Sentry's debug images. */
-#include <stdio.h>
 #include <string.h>
 
+#include "net/sentry_debug_id.h"
 #include "storage/sentry_stack.h"
 
-#define ID_BYTES      16
-#define DEBUG_ID_SIZE 37
-#define ID_HEX_MAX    128
+#define ID_HEX_MAX 128
 
 static int hex_value(char c)
 {
@@ -24,25 +22,20 @@ static bool is_hex(const char *text)
     return length >= 2 && length % 2 == 0 && length <= ID_HEX_MAX;
 }
 
-/* The first 16 bytes of a build id as a little-endian GUID, which is what symbol servers look ELF files up by. */
-static void write_debug_id(char out[DEBUG_ID_SIZE], const char *hex)
+static void write_debug_id(char out[SENTRY_DEBUG_ID_SIZE], const char *hex)
 {
-    static const unsigned char order[ID_BYTES] = {3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15};
-    unsigned char bytes[ID_BYTES] = {0};
-    size_t length = strlen(hex) / 2, used = 0;
-    for (size_t i = 0; i < length && i < ID_BYTES; i++)
-        bytes[i] = (unsigned char)(hex_value(hex[2 * i]) << 4 | hex_value(hex[2 * i + 1]));
-    for (size_t i = 0; i < ID_BYTES; i++) {
-        bool dash = i == 4 || i == 6 || i == 8 || i == 10;
-        used += (size_t)snprintf(out + used, DEBUG_ID_SIZE - used, "%s%02x", dash ? "-" : "", bytes[order[i]]);
-    }
+    uint8_t bytes[ID_HEX_MAX / 2];
+    size_t length = strlen(hex) / 2;
+    for (size_t i = 0; i < length; i++)
+        bytes[i] = (uint8_t)(hex_value(hex[2 * i]) << 4 | hex_value(hex[2 * i + 1]));
+    ccol__sentry_debug_id(out, bytes, length);
 }
 
 static void put_image(struct json_builder *builder, struct json *images, const struct json *module)
 {
     const char *build_id = ccol__json_text(module, "build_id"), *path = ccol__json_text(module, "path");
     const char *text_hash = ccol__json_text(module, "text_hash"); /* stands in for the build id, as Breakpad has it */
-    char debug_id[DEBUG_ID_SIZE] = "00000000-0000-0000-0000-000000000000";
+    char debug_id[SENTRY_DEBUG_ID_SIZE] = "00000000-0000-0000-0000-000000000000";
     uint64_t size;
     struct json *image = ccol__json_new(builder, JSON_OBJECT);
     ccol__json_put_text(builder, image, "type", "elf");

@@ -12,7 +12,7 @@ import pytest
 
 from harness import MINIDUMP, Daemon, eventually, request_bytes
 from radosgw import Radosgw
-from sentry_parts import KEY, SCHEMA, Stub
+from sentry_parts import KEY, SCHEMA, SentryCli, Stub
 
 FAST = {"CRASHCOLLECT_RETRY_FIRST": "5ms", "CRASHCOLLECT_RETRY_MAX": "20ms", "CRASHCOLLECT_DRAIN_TIMEOUT": "200ms"}
 
@@ -42,6 +42,22 @@ def check_form(event):
     return exception
 
 
+def check_stack(event, exception):
+    """Where it was met: addresses in images that Sentry's own program knows by the same ids."""
+    frames, images = exception["stacktrace"]["frames"], event["debug_meta"]["images"]
+    found = []
+    for frame in frames:
+        image = next(one for one in images if one["image_addr"] == frame["image_addr"])
+        offset = int(frame["instruction_addr"], 16) - int(image["image_addr"], 16)
+        assert 0 < offset < image["image_size"] and frame["package"] == image["code_file"]
+        done = subprocess.run(["addr2line", "-f", "-e", image["code_file"], hex(offset - 1)], capture_output=True, text=True,
+                              check=True)
+        found.append(done.stdout.splitlines()[0])
+    assert "ccol_health_answer" in found and found[-1] == "ccol__incident", " ".join(found)
+    cli = SentryCli()
+    assert [image["debug_id"] for image in images] == [cli.debug_id(image["code_file"]) for image in images]
+
+
 def test_a12_broken(daemon_factory, stub, tmp_path):
     """One event with what Antenna's has, and nothing of who asked."""
     version = tmp_path / "version.json"
@@ -62,6 +78,7 @@ def test_a12_broken(daemon_factory, stub, tmp_path):
         "headers": {"Host": "collector.test", "Connection": "close", "User-Agent": "probe/1",
                     "X-Forwarded-For": "[Scrubbed]", "X-Real-Ip": "[Scrubbed]", "Cookie": "[Scrubbed]",
                     "Authorization": "[Scrubbed]"}}
+    check_stack(event, exception)
     assert "hidden" not in json.dumps(event) and "203.0.113.9" not in json.dumps(event)
     assert daemon.metric("crashcollect_health_broken_total") == 1
     daemon.wait_log("Unhandled exception sent to sentry")
