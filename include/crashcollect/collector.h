@@ -40,7 +40,7 @@ typedef struct ccol_collector_options {
     uint64_t spool_segment_bytes; /* default 64 MiB, at least 1 MiB */
 
     uint64_t memory_budget;    /* bytes of uploads and queued reports held in memory; default 512 MiB. What is larger
-                                  than a sixteenth of it waits in unnamed files below spool_dir */
+                                  than a sixteenth of it, and 4 MiB, waits in unnamed files in spool_dir */
     uint64_t max_body;         /* bytes of a request's body as sent; default 25 MiB */
     uint64_t max_inflated;     /* bytes of a compressed body after inflation; default 200 MiB */
     uint64_t max_annotation;   /* bytes of one text annotation; default 20 MiB */

@@ -18,8 +18,9 @@
 #include "storage/storage.h"
 
 #define PULSE_MS 1000
-/* An upload of more than this part of the memory budget waits in a file. */
+/* An upload of more than this part of the memory budget waits in a file, if that is large enough to be worth one. */
 #define SPILL_SHARE 16
+#define SPILL_LEAST ((uint64_t)4 << 20)
 /* A call into a storage that does not come back must not keep a host from ending. */
 #define STOP_WAIT_MS 10000
 
@@ -271,7 +272,8 @@ static int make_spill(const ccol_collector *collector, ccol_error *err)
     if (!options->spool_dir) return 0;
     int code = ccol__folder_open(AT_FDCWD, options->spool_dir, 0750, &fd, err);
     if (code) return code;
-    ccol__crash_pool_spill(collector->pool, fd, options->memory_budget / SPILL_SHARE, options->spool_max_bytes);
+    uint64_t share = options->memory_budget / SPILL_SHARE;
+    ccol__crash_pool_spill(collector->pool, fd, share > SPILL_LEAST ? share : SPILL_LEAST, options->spool_max_bytes);
     return 0;
 }
 
