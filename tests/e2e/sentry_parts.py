@@ -16,7 +16,7 @@ import urllib.parse
 
 import requests
 
-from harness import eventually, free_port
+from harness import clean_environment, eventually, free_port
 
 TESTS = pathlib.Path(__file__).resolve().parent.parent
 SERVICES = TESTS / "services"
@@ -191,6 +191,14 @@ def at_services(script):
                           timeout=300)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
+
+
+def watched(folder, dsn, **more):
+    """The environment of a crashcollect-run whose reports go there, with short pauses between tries."""
+    return clean_environment({"CRASHCOLLECT_STORAGE": "sentry", "CRASHCOLLECT_SENTRY_DSN": dsn,
+                              "CRASHCOLLECT_DATA_DIR": folder, "CRASHCOLLECT_SENTRY_RELEASE": "victim@1.0",
+                              "CRASHCOLLECT_SENTRY_OWN_ERRORS": "off", "CRASHCOLLECT_RETRY_FIRST": "50ms",
+                              "CRASHCOLLECT_RETRY_MAX": "200ms", **more})
 
 
 class Service:

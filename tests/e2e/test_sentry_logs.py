@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from harness import clean_environment, eventually
-from sentry_parts import Spotlight, Stub, native_files
+from sentry_parts import Spotlight, Stub, native_files, watched
 
 RUN = os.environ["CCOL_WATCHER"]
 VICTIM = pathlib.Path(os.environ["CCOL_BUILD_DIR"]) / "tests/sentry_victim"
@@ -22,17 +22,10 @@ def stub():
     made.close()
 
 
-def environment(folder, dsn, **more):
-    return clean_environment({"CRASHCOLLECT_STORAGE": "sentry", "CRASHCOLLECT_SENTRY_DSN": dsn,
-                              "CRASHCOLLECT_DATA_DIR": folder, "CRASHCOLLECT_SENTRY_LOGS": "info",
-                              "CRASHCOLLECT_LOG_EVENTS": "off", "CRASHCOLLECT_SENTRY_RELEASE": "app@1.0",
-                              "CRASHCOLLECT_HOSTNAME": "node7", "CRASHCOLLECT_SENTRY_OWN_ERRORS": "off",
-                              "CRASHCOLLECT_RETRY_FIRST": "50ms", "CRASHCOLLECT_RETRY_MAX": "200ms", **more})
-
-
 def watch(folder, dsn, script, **more):
-    return subprocess.run([RUN, "--", "sh", "-c", script], env=environment(folder, dsn, **more), capture_output=True,
-                          text=True, timeout=120)
+    logs = {"CRASHCOLLECT_SENTRY_LOGS": "info", "CRASHCOLLECT_LOG_EVENTS": "off", "CRASHCOLLECT_HOSTNAME": "node7", **more}
+    return subprocess.run([RUN, "--", "sh", "-c", script], env=watched(folder, dsn, **logs), capture_output=True, text=True,
+                          timeout=120)
 
 
 def batches(stub):
@@ -62,7 +55,7 @@ def test_lines_with_their_levels(stub, tmp_path):
     assert re.fullmatch("[0-9a-f]{32}", trace)
     attributes = {name: one["value"] for name, one in items[3]["attributes"].items()}
     assert {one["type"] for item in items for one in item["attributes"].values()} == {"string"}
-    assert attributes == {"sentry.release": "app@1.0", "sentry.environment": "production", "server.address": "node7",
+    assert attributes == {"sentry.release": "victim@1.0", "sentry.environment": "production", "server.address": "node7",
                           "sentry.sdk.name": "crashcollect", "sentry.sdk.version": attributes["sentry.sdk.version"],
                           "process.executable.path": attributes["process.executable.path"], "log.iostream": "stdout",
                           "logger.name": "main"}

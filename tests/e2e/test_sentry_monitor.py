@@ -19,7 +19,7 @@ import pytest
 import crashers
 from harness import clean_environment, eventually, read_tree
 from monitor import memory_cgroup, shipper_of
-from sentry_parts import KEY, SCHEMA, SERVICES, Bugsink, SentryCli, Stub, at_services
+from sentry_parts import KEY, SCHEMA, SERVICES, Bugsink, SentryCli, Stub, at_services, watched
 
 BUILD = pathlib.Path(os.environ["CCOL_BUILD_DIR"])
 VICTIM = BUILD / "tests/sentry_victim"
@@ -41,10 +41,7 @@ def compiler(tmp_path_factory):
 
 
 def environment(folder, dsn, **more):
-    return clean_environment({"CRASHCOLLECT_STORAGE": "fs,sentry", "CRASHCOLLECT_SENTRY_DSN": dsn,
-                              "CRASHCOLLECT_DATA_DIR": folder, "CRASHCOLLECT_SENTRY_RELEASE": "victim@1.0",
-                              "CRASHCOLLECT_SENTRY_OWN_ERRORS": "off", "CRASHCOLLECT_RETRY_FIRST": "50ms",
-                              "CRASHCOLLECT_RETRY_MAX": "200ms", "CRASHCOLLECT_CONCURRENT_CRASHMOVERS": "1", **more})
+    return watched(folder, dsn, **{"CRASHCOLLECT_STORAGE": "fs,sentry", **more})
 
 
 def watch(folder, dsn, *command, env=None, **more):
@@ -434,10 +431,9 @@ def test_a13_annotations_of_a_user(stub, tmp_path):
     the rest is there."""
     log = tmp_path / "own.log"
     with log.open("w") as out:
-        watched = environment(tmp_path / "data", stub.dsn, CRASHCOLLECT_LOG_LEVEL="debug",
-                              CRASHCOLLECT_DISCARD_FIELDS="", CRASHCOLLECT_SENTRY_MINIDUMP="attach",
-                              CRASHCOLLECT_LOG_FILE=tmp_path / "lines.log")
-        subprocess.run([RUN, "--", VICTIM, "notes"], env=watched, stderr=out, timeout=60)
+        env = environment(tmp_path / "data", stub.dsn, CRASHCOLLECT_LOG_LEVEL="debug", CRASHCOLLECT_DISCARD_FIELDS="",
+                          CRASHCOLLECT_SENTRY_MINIDUMP="attach", CRASHCOLLECT_LOG_FILE=tmp_path / "lines.log")
+        subprocess.run([RUN, "--", VICTIM, "notes"], env=env, stderr=out, timeout=60)
     envelope, = eventually(lambda: crashes(stub))
     eventually(lambda: is_empty(tmp_path / "data"))
     assert envelope.event["extra"]["Custom"] == "for everybody"

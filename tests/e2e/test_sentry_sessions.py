@@ -12,7 +12,7 @@ import pytest
 
 import crashers
 from harness import clean_environment, eventually, read_tree
-from sentry_parts import Spotlight, Stub, native_files
+from sentry_parts import Spotlight, Stub, native_files, watched
 
 RUN = os.environ["CCOL_WATCHER"]
 VICTIM = pathlib.Path(os.environ["CCOL_BUILD_DIR"]) / "tests/sentry_victim"
@@ -26,10 +26,7 @@ def stub():
 
 
 def environment(folder, dsn, **more):
-    return clean_environment({"CRASHCOLLECT_STORAGE": "sentry", "CRASHCOLLECT_SENTRY_DSN": dsn,
-                              "CRASHCOLLECT_DATA_DIR": folder, "CRASHCOLLECT_SENTRY_SESSIONS": "on",
-                              "CRASHCOLLECT_SENTRY_RELEASE": "victim@1.0", "CRASHCOLLECT_SENTRY_OWN_ERRORS": "off",
-                              "CRASHCOLLECT_RETRY_FIRST": "50ms", "CRASHCOLLECT_RETRY_MAX": "200ms", **more})
+    return watched(folder, dsn, **{"CRASHCOLLECT_SENTRY_SESSIONS": "on", **more})
 
 
 def watch(folder, dsn, *command, **more):
