@@ -270,7 +270,8 @@ static int start_child(struct keeper *keeper, struct start *start, ccol_error *e
     }
     process->seized = keeper->mode == CAPTURE_PTRACE;
     if (process->seized) ccol__tracees_add_thread(&keeper->tracees, pid, process);
-    if (write(start->go_write, "", 1) != 1) return ccol_fail(err, -errno, "cannot start the app");
+    /* of one that was killed already the end is told like any other's */
+    if (write(start->go_write, "", 1) != 1 && errno != EPIPE) return ccol_fail(err, -errno, "cannot start the app");
     keeper->executed = true;
     code = wait_for_exec(keeper, start->error_read);
     if (code) return ccol_fail(err, code, "cannot execute %s", keeper->options.argv[0]);

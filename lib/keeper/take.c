@@ -186,12 +186,29 @@ static size_t share_of(const struct taking *taking)
     return (share < most ? share : most) & ~(size_t)7;
 }
 
+/* The crashed thread as its handler told of it, where nobody may trace it. */
+static void copy_told_thread(struct taking *taking)
+{
+    const struct capture_crash *message = taking->death->message;
+    for (size_t i = 0; i < taking->count; i++) {
+        if (taking->threads[i].flags & SNAPSHOT_CRASHED) return;
+    }
+    if (!message || taking->count == taking->most) return;
+    struct snapshot_thread *out = &taking->threads[taking->count++];
+    *out = (struct snapshot_thread){.tid = taking->tid, .flags = SNAPSHOT_CRASHED | SNAPSHOT_REGISTERS};
+    memcpy(out->name, message->thread_name, sizeof out->name - 1);
+    ccol__capture_registers(message, out);
+    copy_stack(taking, taking->tid, out->sp, CRASHED_STACK);
+    copy_code(taking, out->pc);
+}
+
 /* Registers and stacks of all threads that are there to be stopped. */
 static void take_threads(struct taking *taking)
 {
     const struct keeper *keeper = taking->keeper;
     bool at_exit = taking->death->event == SNAPSHOT_KILLED || taking->death->event == SNAPSHOT_EXITED;
     taking->wanted = taking->process->thread_count;
+    if (!taking->wanted && taking->death->message) taking->wanted = 1;
     taking->most = taking->wanted < keeper->options.stacks_most ? taking->wanted : keeper->options.stacks_most;
     size_t bytes = taking->most * sizeof *taking->threads;
     taking->threads = (void *)ccol__build_reserve(taking->build, bytes);
@@ -207,6 +224,7 @@ static void take_threads(struct taking *taking)
     uint64_t patience = (uint64_t)keeper->options.freeze_ms * 1000;
     if (at_exit) patience *= KILLED_PATIENCE;
     collect(taking, at_exit, patience);
+    copy_told_thread(taking);
 }
 
 /* Looks once at every thread of a process that was let go; true: it is gone. */
@@ -452,7 +470,7 @@ void ccol__keeper_take(struct keeper *keeper, const struct death *death)
     taking.let_go = may_lack_memory(death);
     ccol__build_start(taking.build);
     ccol__build_limit(taking.build, taking.let_go);
-    if (process->threads) take_threads(&taking);
+    if (process->threads || death->message) take_threads(&taking);
     if (taking.count) add_faults(&taking);
     if (taking.let_go)
         take_maps(&taking);

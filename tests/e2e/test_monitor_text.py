@@ -13,7 +13,7 @@ import sys
 import pytest
 
 from harness import clean_environment, eventually, read_tree
-from monitor import shipper_of
+from monitor import need, shipper_of
 
 BUILD = pathlib.Path(os.environ["CCOL_BUILD_DIR"])
 RUN = os.environ["CCOL_WATCHER"]
@@ -148,11 +148,6 @@ def test_log_files_are_rotated(tmp_path):
     assert lines == [f"line {i}" for i in range(4000 - len(lines), 4000)] and len(lines) > 1000
 
 
-def shippers(process):
-    found = shipper_of(process.pid)
-    return [found] if found else []
-
-
 def test_a_killed_shipper_loses_no_line_of_the_log_file(tmp_path):
     log = tmp_path / "app.log"
     text = ("import sys\n"
@@ -162,13 +157,12 @@ def test_a_killed_shipper_loses_no_line_of_the_log_file(tmp_path):
     process = subprocess.Popen(command(tmp_path, python(text), log_file=log), stdin=subprocess.PIPE,
                                stdout=subprocess.DEVNULL, stderr=(tmp_path / "errors").open("w"), env=clean_environment())
     for _ in range(4):
-        eventually(lambda: shippers(process), seconds=20, what="a shipper")
+        shipper = eventually(lambda: shipper_of(process.pid), seconds=20, what="a shipper")
         process.stdin.write(b"\n")
         process.stdin.flush()
-        for shipper in shippers(process):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(shipper, signal.SIGKILL)
-    eventually(lambda: shippers(process), seconds=20, what="a shipper for the rest")
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(shipper, signal.SIGKILL)
+    eventually(lambda: shipper_of(process.pid), seconds=20, what="a shipper for the rest")
     process.stdin.close()
     assert process.wait(SECONDS) == 0
     seen = list(dict.fromkeys(log.read_text().splitlines()))  # what was not remembered as written comes twice
@@ -231,6 +225,18 @@ def test_case_15_preload_catches_what_ptrace_does(tmp_path, how, thread):
     assert names[0] == ("overflow" if "overflow" in how else "crash")
     if "overflow" in how:
         assert names.count("overflow") >= 50
+
+
+def test_case_23_preload_under_another_tracer(tmp_path):
+    """Nobody may trace it twice: its handler tells the registers, and the stack is copied all the same."""
+    need("strace")
+    done = subprocess.run(["strace", "-f", "-qq", "-e", "trace=none", "-o", str(tmp_path / "trace"),
+                           *command(tmp_path, [VICTIM, "thread"], mode="preload")],
+                          env=clean_environment({"ASAN_OPTIONS": "detect_leaks=0"}), timeout=SECONDS, check=False)
+    assert done.returncode in (-signal.SIGSEGV, 128 + signal.SIGSEGV)
+    raw, stack, _ = Reports(tmp_path).only()
+    crashed, = [item for item in stack["threads"] if item.get("crashed")]
+    assert (raw["CaptureMode"], crashed["name"], crashed["frames"][0]["function"]) == ("preload", "worker", "crash")
 
 
 def test_case_15_setuid_runs_with_its_privilege_in_mode_preload(tmp_path):
