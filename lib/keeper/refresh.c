@@ -36,10 +36,10 @@ static void let_begin(struct traced_process *process)
     process->waiting = 0;
 }
 
-/* Its facts are there, the modules follow. */
+/* Its facts are there; the modules, of which an exec has brought few yet, wait for the next time. */
 static void has_facts(struct keeper *keeper, struct traced_process *process)
 {
-    refresh_modules(keeper, process);
+    if (!process->waiting) refresh_modules(keeper, process);
     if (process->is_main) ccol__oom_watch(&keeper->oom, process->facts->cgroup);
     let_begin(process);
 }
