@@ -12,36 +12,16 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define FIELDS_MAX 1024
-#define FDS_MAX    64
+#define FDS_MAX         64
+#define FAILURE_WAIT_MS 5000u
 
 /* In the order of the setting's choices. */
 static const ccol_ack acks[] = {CCOL_ACK_SPOOLED, CCOL_ACK_STORED, CCOL_ACK_QUEUED};
-
-unsigned ccol__assembly_amount(const ccol_settings *settings, enum setting_id id)
-{
-    uint64_t value = ccol__settings_amount(settings, id);
-    return value > UINT_MAX ? UINT_MAX : (unsigned)value;
-}
-
-bool ccol__assembly_switch(const ccol_settings *settings, enum setting_id id)
-{
-    bool on = false;
-    return ccol__value_switch(ccol__settings_value(settings, id), &on) && on;
-}
-
-unsigned ccol__assembly_choice(const ccol_settings *settings, enum setting_id id)
-{
-    unsigned index = 0;
-    const char *value = ccol__settings_value(settings, id);
-    return ccol__value_choice(ccol__setting_table[id].argument, value, strlen(value), &index) ? index : 0;
-}
 
 static int open_log(ccol_settings *settings, ccol_error *err)
 {
@@ -60,6 +40,20 @@ void ccol_settings_log(ccol_settings *settings, ccol_level level, const char *te
 {
     if (settings && text && open_log(settings, NULL) == 0)
         ccol__log_writer_line(settings->log_writer, level, ccol__settings_program(settings), "", text);
+}
+
+void ccol_settings_report_failure(ccol_settings *settings, const char *cause)
+{
+    char text[512];
+    if (!settings || !cause) return;
+    snprintf(text, sizeof text, "Unhandled startup exception: %s", cause);
+    ccol_settings_log(settings, CCOL_LOG_ERROR, text);
+    /* The settings may be what is wrong, the DSN for one. */
+    if (!settings->log_writer || ccol__assembly_open_reporter(settings, NULL) || !settings->reporter) return;
+    ccol_incident incident = {
+        .size = sizeof incident, .type = "StartupError", .text = text, .part = "startup", .crash_id = ""};
+    ccol_reporter_report(settings->reporter, &incident);
+    ccol_reporter_flush(settings->reporter, FAILURE_WAIT_MS);
 }
 
 static void log_line(ccol_settings *settings, ccol_level level, const char *format, ...) CCOL_PRINTF(3, 4);
@@ -115,8 +109,8 @@ static int new_storage(const ccol_settings *settings, const char *name, size_t l
                                             .gzip = ccol__assembly_switch(settings, SETTING_UPSTREAM_GZIP)};
     if (length == 8 && memcmp(name, "upstream", 8) == 0) return ccol_storage_new_upstream(out, &upstream, err);
     if (length == 2 && memcmp(name, "fs", 2) == 0) return ccol_storage_new_fs(out, &fs, err);
-    if (length == 2 && memcmp(name, "s3", 2) == 0) return ccol__settings_new_s3(settings, out, err);
-    if (length == 6 && memcmp(name, "sentry", 6) == 0) return ccol__settings_new_sentry(settings, out, err);
+    if (length == 2 && memcmp(name, "s3", 2) == 0) return ccol__assembly_new_s3(settings, out, err);
+    if (length == 6 && memcmp(name, "sentry", 6) == 0) return ccol__assembly_new_sentry(settings, out, err);
     if (length == 4 && memcmp(name, "null", 4) == 0) return ccol_storage_new_null(out, err);
     return ccol_fail(err, CCOL_EFORMAT, "CRASHCOLLECT_STORAGE: \"%.*s\" is unknown", (int)length, name);
 }
@@ -187,16 +181,16 @@ int ccol_settings_open_collector(ccol_settings *settings, ccol_collector **out, 
     if (code) return code;
     log_settings(settings);
     code = open_statsd(settings, err);
-    if (!code) code = ccol__settings_open_reporter(settings, err);
+    if (!code) code = ccol__assembly_open_reporter(settings, err);
     if (code) return code;
     ccol_collector_options options;
     fill_options(settings, &options);
-    auto_free const char **fields = ccol__settings_split(ccol__settings_value(settings, SETTING_DISCARD_FIELDS));
+    auto_free const char **fields = ccol__assembly_words(ccol__settings_value(settings, SETTING_DISCARD_FIELDS));
     if (!fields) return ccol_fail(err, -ENOMEM, "CRASHCOLLECT_DISCARD_FIELDS");
     options.discard_fields = fields;
     auto_free const char **keys = NULL;
     if (ccol__assembly_switch(settings, SETTING_SENTRY_INTAKE)) {
-        keys = ccol__settings_split(ccol__settings_value(settings, SETTING_SENTRY_INTAKE_KEYS));
+        keys = ccol__assembly_words(ccol__settings_value(settings, SETTING_SENTRY_INTAKE_KEYS));
         if (!keys) return ccol_fail(err, -ENOMEM, "CRASHCOLLECT_SENTRY_INTAKE_KEYS");
         options.sentry_keys = keys;
     }

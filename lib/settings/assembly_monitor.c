@@ -91,7 +91,7 @@ static void fill_options(const ccol_settings *settings, char *const *argv, struc
         .kill_stacks = kill_stacks[ccol__assembly_choice(settings, SETTING_KILL_STACKS)],
         .oom_points = (int)ccol__assembly_amount(settings, SETTING_OOM_POINTS),
     };
-    options->shipper = ccol__settings_ship;
+    options->shipper = ccol__assembly_ship;
     options->shipper_user = (void *)(uintptr_t)settings;
     ccol__value_signals(ccol__settings_value(settings, SETTING_CRASH_SIGNALS), &options->signals);
     if (options->oom_points == 0) options->oom_points = -1;

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* From settings to an S3 bucket. */
 #include "base/log_writer.h"
-#include "settings/settings.h"
+#include "settings/assembly.h"
 
-int ccol__settings_new_s3(const ccol_settings *settings, struct ccol_storage **out, ccol_error *err)
+int ccol__assembly_new_s3(const ccol_settings *settings, ccol_storage **out, ccol_error *err)
 {
     const char *encryption = ccol__settings_value(settings, SETTING_S3_SSE);
-    uint64_t timeout = ccol__settings_amount(settings, SETTING_S3_TIMEOUT);
     const ccol_s3_options options = {
         .size = sizeof options,
         .bucket = ccol__settings_value(settings, SETTING_S3_BUCKET),
@@ -24,7 +23,7 @@ int ccol__settings_new_s3(const ccol_settings *settings, struct ccol_storage **o
         .headers = ccol__settings_value(settings, SETTING_S3_HEADERS),
         .ca_file = ccol__settings_value(settings, SETTING_S3_CA_FILE),
         .proxy = ccol__settings_value(settings, SETTING_S3_PROXY),
-        .timeout_ms = (unsigned)timeout,
+        .timeout_ms = ccol__assembly_amount(settings, SETTING_S3_TIMEOUT),
         .log = ccol__log_writer_line,
         .log_user = settings->log_writer,
     };

@@ -154,7 +154,7 @@ static int ship(ccol_settings *settings, const struct keeper_shipper *from, ccol
     return code ? code : ccol__shipper_run(&options, from, err);
 }
 
-int ccol__settings_ship(void *user, const struct keeper_shipper *from)
+int ccol__assembly_ship(void *user, const struct keeper_shipper *from)
 {
     ccol_settings *settings = user;
     ccol_error err = {0};

@@ -14,7 +14,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define LOG_FLUSH_MS 2000
+#define LOG_FLUSH_MS     2000
+#define REPORTER_WAIT_MS 2000
 #ifndef CCOL_PRELOAD_LIBRARY
 #define CCOL_PRELOAD_LIBRARY "/usr/lib/libcrashcollect-preload.so"
 #endif
@@ -114,7 +115,8 @@ static void lines_fini(struct lines *lines)
 void ccol_settings_free(ccol_settings *settings)
 {
     if (!settings) return;
-    ccol__settings_close_reporter(settings);
+    ccol_reporter_flush(settings->reporter, REPORTER_WAIT_MS);
+    ccol_reporter_free(settings->reporter);
     ccol__statsd_free(settings->statsd);
     ccol__log_writer_free(settings->log_writer, LOG_FLUSH_MS);
     for (unsigned i = 0; i < SETTING_COUNT; i++) {

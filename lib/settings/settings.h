@@ -66,18 +66,6 @@ struct ccol_settings {
     ccol_reporter *reporter;
 };
 
-/* Opens settings->reporter if there is a DSN and own errors are wanted; needs the log writer. */
-int ccol__settings_open_reporter(ccol_settings *settings, ccol_error *err);
-/* Gives what it still has to send two seconds. */
-void ccol__settings_close_reporter(ccol_settings *settings);
-struct ccol_storage;
-/* The storage that the SENTRY settings describe. */
-int ccol__settings_new_sentry(const ccol_settings *settings, struct ccol_storage **out, ccol_error *err);
-/* The storage that the S3 settings describe. */
-int ccol__settings_new_s3(const ccol_settings *settings, struct ccol_storage **out, ccol_error *err);
-/* The words of a list as C strings with NULL behind them, all in one allocation; NULL: memory. */
-const char **ccol__settings_split(const char *list);
-
 /* Has the program of these settings that one? */
 bool ccol__settings_has(const ccol_settings *settings, enum setting_id id);
 /* "crashcollectd" or "crashcollect-run". */
