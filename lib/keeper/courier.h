@@ -54,20 +54,19 @@ struct courier {
     int maps_read_fd, maps_send_fd; /* socket on which descriptors come */
 };
 
-struct keeper;
-
-/* Forks it; before the app, so that it has nothing of the app's open. 0 or -errno: the keeper has none. */
-int ccol__courier_start(struct keeper *keeper);
-/* For other children of the keeper, which have no use for it. */
-void ccol__courier_forget(struct courier *courier);
-/* It is gone: by its own mistake, or killed by somebody else. */
-void ccol__courier_ended(struct keeper *keeper, int status);
+/* Makes what both share. 0 or -errno; _fini is called in either case. */
+int ccol__courier_open(struct courier *courier);
+/* Ends the courier, if there is one, and lets go of all. */
 void ccol__courier_fini(struct courier *courier);
+/* For other children of the keeper, which have no use for it, and when it is gone. */
+void ccol__courier_forget(struct courier *courier);
 /* Hands over an order that was filled in. */
 void ccol__courier_ask(const struct courier *courier, _Atomic uint32_t *state);
 /* Takes what wakes the keeper out of done_fd. */
 void ccol__courier_hear(const struct courier *courier);
-/* The descriptor that came with a reading whose has_maps is set; the caller's. -1: there is none. */
+/* The courier's part of a reading whose has_maps is set, which leaves the descriptor the caller's. */
+void ccol__courier_send_maps(const struct courier *courier, int fd);
+/* The descriptor that came with it; the caller's. -1: there is none. */
 int ccol__courier_take_maps(const struct courier *courier);
 
 #endif

@@ -119,6 +119,12 @@ void ccol__shipper_process_start(struct keeper *keeper, uint64_t now_ms);
 void ccol__shipper_process_ended(struct keeper *keeper, int status, uint64_t now_ms);
 void ccol__keeper_wake(struct keeper *keeper);
 
+/* courier_process.c: forks the courier; before the app, so that it has nothing of the app's open. 0, or -errno: there
+ * is none. */
+int ccol__courier_start(struct keeper *keeper);
+/* It is gone, by its own mistake or killed by somebody: the keeper does its work itself. */
+void ccol__courier_ended(struct keeper *keeper, int status);
+
 /* signals.c: blocks all and opens signal_fd; reads it; sends the app one. */
 int ccol__keeper_open_signals(struct keeper *keeper, ccol_error *err);
 void ccol__keeper_receive_signals(struct keeper *keeper);
