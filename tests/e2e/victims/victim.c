@@ -19,8 +19,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#ifdef __clang__ /* which makes no clones */
+#define NOINLINE __attribute__((noinline))
+#else
 #define NOINLINE __attribute__((noinline, noclone))
-#define AFTER()  __asm__ volatile("" ::: "memory") /* no tail call: the frame stays */
+#endif
+#define AFTER() __asm__ volatile("" ::: "memory") /* no tail call: the frame stays */
 
 static pthread_barrier_t all_run;
 static void (*volatile crash)(void);
