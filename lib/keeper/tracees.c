@@ -6,6 +6,17 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#define PROCESSES_READY 4 /* whose memory is there from the start on, for some modules each */
+#define MODULES_READY   64
+#define PATHS_READY     4096
+
+static void make_ready(struct process_facts *facts)
+{
+    memset(facts, 0, offsetof(struct process_facts, modules));
+    memset(facts->modules.list, 0, MODULES_READY * sizeof facts->modules.list[0]);
+    memset(facts->modules.paths, 0, PATHS_READY);
+}
+
 static size_t buckets_for(size_t threads_most)
 {
     size_t count = 64;
@@ -21,7 +32,7 @@ int ccol__tracees_init(struct tracees *tracees, size_t threads_most, size_t proc
     size_t threads = threads_most * sizeof(struct traced_thread);
     size_t processes = processes_most * sizeof(struct traced_process);
     tracees->memory_bytes = buckets + threads + processes + processes_most * sizeof(struct process_facts);
-    /* what is not used stays untouched, and costs nothing */
+    /* most of what is not used stays untouched, and costs nothing */
     void *memory =
         mmap(NULL, tracees->memory_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED) return -errno;
@@ -36,6 +47,7 @@ int ccol__tracees_init(struct tracees *tracees, size_t threads_most, size_t proc
     }
     for (size_t i = processes_most; i-- > 0;) {
         process[i].facts = &facts[i];
+        if (i < PROCESSES_READY) make_ready(&facts[i]);
         process[i].next = tracees->free_processes;
         tracees->free_processes = &process[i];
     }

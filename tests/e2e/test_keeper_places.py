@@ -43,7 +43,7 @@ def test_case_10_oom_keeper_outside(tmp_path):
 
 
 @pytest.mark.parametrize("how, threads, rounds", [("oom", 4, 20), ("oom-alone", 1, 10), ("oom-slowly", 4, 5),
-                                                  ("oom-chatty", 5, 5)])
+                                                  ("oom-chatty", 5, 5), ("oom-fork", 4, 5)])
 def test_case_10_oom_keeper_inside(tmp_path, how, threads, rounds):
     """The keeper is in the cgroup that is full: the stacks of all threads nevertheless, and nobody held for it; also
     where others than the victim ask for the last page, and where its output goes to a file and a pipe meanwhile."""
@@ -77,7 +77,8 @@ def test_the_keeper_is_small(tmp_path):
             elif words[0] == "Rss:" and name:
                 code[name] = code.get(name, 0) + int(words[1])
         assert code["libc"] > 500 and code["libcrashcollect"] > 100, code
-        assert code["libcrypto"] == code["libcurl"] == code["libgnutls"] == 0, code
+        unused = [name for name in code if name.startswith(("libcrypto", "libcurl", "libgnutls", "libmicrohttpd"))]
+        assert len(unused) >= 3 and not any(code[name] for name in unused), code
         process.terminate()
         process.wait(60)
 

@@ -266,6 +266,17 @@ static int eat_alone(const char *unused)
     return 99;
 }
 
+/* Ends as a shell would whose child was killed. */
+static int eat_in_fork(const char *unused)
+{
+    (void)unused;
+    int status = 0;
+    pid_t pid = fork();
+    if (pid == 0) with_threads(4, eat_memory);
+    waitpid(pid, &status, 0);
+    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : 98;
+}
+
 static int print_ids(const char *unused)
 {
     (void)unused;
@@ -296,6 +307,7 @@ static const struct {
     int (*run)(const char *argument);
 } acts[] = {{"exit", exit_with},
             {"oom-alone", eat_alone},
+            {"oom-fork", eat_in_fork},
             {"recover", recover_often},
             {"fork", crash_in_fork},
             {"exec", crash_in_exec},
