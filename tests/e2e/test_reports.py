@@ -157,7 +157,7 @@ def crash_inside(data_dir, *arguments, **more):
 
 OOM_LIMIT = 32 << 20
 OOM_LIMIT_INSIDE = 400 << 20  # the sanitizer's shadow alone is more than the other: only the app counts on the limit
-OOM_ROUNDS = int(os.environ.get("CCOL_MONITOR_OOM_ROUNDS", "5"))
+OOM_ROUNDS = int(os.environ.get("CCOL_MONITOR_OOM_ROUNDS", "20"))
 
 
 def check_out_of_memory(report, cgroup, limit):
