@@ -233,6 +233,8 @@ void ccol__log_events_idle(struct log_events *events)
 void ccol__log_events_finish(struct log_events *events)
 {
     struct held_record *held = &events->held;
+    for (size_t i = 0; i < STREAMS; i++)
+        ccol__line_splitter_end(events->streams[i].splitter);
     ccol__log_events_idle(events);
     if (!held->any || !events->untold) return;
     held->any = false;

@@ -25,6 +25,7 @@ BUILD = pathlib.Path(os.environ["CCOL_BUILD_DIR"])
 VICTIM = BUILD / "tests/sentry_victim"
 RUN = os.environ["CCOL_WATCHER"]
 CRASHES = int(os.environ.get("CCOL_SENTRY_CRASHES", "10"))
+LOGS = pathlib.Path(__file__).resolve().parent.parent / "data/log-samples"
 OUTAGE = int(os.environ.get("CCOL_SENTRY_OUTAGE", "0"))
 
 
@@ -330,6 +331,45 @@ def crash_ids(data):
 
 def is_empty(data):
     return not list((data / "monitor").iterdir())
+
+
+SAMPLES = {  # of the real ones in tests/data/log-samples: levels of the lines that are events; the unit tests have all lines
+    "slog-full": "ef", "slog-compact": "ef", "slog-term": "ef", "env_logger": "e", "tracing": "e", "tracing-json": "e",
+    "spdlog": "ef", "go-logrus": "ef", "go-slog": "eee", "node-bunyan": "ef", "node-pino": "ef", "node-winston": "ee",
+}
+
+
+def lines_at_sentry(stub, tmp_path, path):
+    """Levels and texts of the events of a program that says what the file holds."""
+    watch(tmp_path / "data", stub.dsn, "sh", "-c", f"cat {path} >&2", errors="replace",
+          env={"CRASHCOLLECT_LOG_RING": "8MiB"})
+    eventually(lambda: not any(path.is_dir() for path in (tmp_path / "data/monitor").iterdir()), what="all is shipped")
+    return sorted((one.event["level"], one.event["exception"]["values"][0]["value"]) for one in stub.envelopes)
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_a7_lines_of_loggers(stub, tmp_path, name):
+    words = {"e": "error", "f": "fatal"}
+    found = lines_at_sentry(stub, tmp_path, LOGS / f"{name}.txt")
+    assert [level for level, _ in found] == sorted(words[letter] for letter in SAMPLES[name]), found
+
+
+def test_a7_odd_lines(stub, tmp_path):
+    """Colours, bytes that are no text, the end of a line as Windows has it, a megabyte, no end at all; and prose."""
+    odd = tmp_path / "odd"
+    odd.write_bytes(b"no error found, error free\n"
+                    b"\x1b[31mERROR\x1b[0m\x1b(B colours\n"
+                    b"ERROR bytes \xff\xfe and \x00 between\n"
+                    b"ERROR windows\r\n"
+                    b"ERROR long " + b"x" * (1 << 20) + b"\n"
+                    b"an ERROR\n"
+                    b"CRITICAL no end")
+    found = lines_at_sentry(stub, tmp_path, odd)
+    assert ("fatal", "no end") in found
+    texts = " ".join(text for _, text in found)
+    assert "colours" in texts and "windows" in texts and "between" in texts
+    assert "\x1b" not in texts and "\r" not in texts and "found" not in texts and "\ufffd\ufffd" in texts
+    assert sum("x" * 1000 in text for _, text in found) == 1 and all(len(text) < 1 << 16 for _, text in found)
 
 
 def test_a8_away_and_killed(stub, tmp_path):
