@@ -10,7 +10,6 @@
 
 struct inflate;
 enum inflate_form { INFLATE_GZIP, INFLATE_ZLIB, INFLATE_BROTLI, INFLATE_ZSTD };
-#define INFLATE_FORMS 4
 
 /* Whether this build can inflate that. */
 bool ccol__inflate_knows(enum inflate_form form);

@@ -9,25 +9,6 @@
 
 #define PATH_SIZE 64
 
-ssize_t ccol__proc_read(const char *path, char *out, size_t size, bool *cut)
-{
-    auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return -errno;
-    size_t length = 0;
-    ssize_t got = 1;
-    while (length < size - 1 && (got = read(fd, out + length, size - 1 - length)) != 0) {
-        if (got < 0 && errno == EINTR) continue;
-        if (got < 0) return -errno;
-        length += (size_t)got;
-    }
-    out[length] = '\0';
-    if (cut) {
-        char more;
-        *cut = got != 0 && read(fd, &more, 1) > 0;
-    }
-    return (ssize_t)length;
-}
-
 ssize_t ccol__proc_read_open(int fd, char *out, size_t size)
 {
     size_t length = 0;
@@ -40,6 +21,19 @@ ssize_t ccol__proc_read_open(int fd, char *out, size_t size)
     }
     out[length] = '\0';
     return (ssize_t)length;
+}
+
+ssize_t ccol__proc_read(const char *path, char *out, size_t size, bool *cut)
+{
+    auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return -errno;
+    ssize_t length = ccol__proc_read_open(fd, out, size);
+    if (length < 0) return length;
+    if (cut) {
+        char more;
+        *cut = (size_t)length == size - 1 && pread(fd, &more, 1, length) > 0;
+    }
+    return length;
 }
 
 static void path_of(char path[PATH_SIZE], pid_t pid, const char *name)

@@ -53,6 +53,8 @@ void ccol__crash_write_json(struct buffer *out, const struct crash *crash);
 struct json_builder;
 void ccol__crash_put_crumbs(struct json_builder *builder, struct json *whole, const struct crash_log *log);
 
+/* Adds the annotations that were given with the command; about may be NULL. -ENOMEM. */
+int ccol__crash_annotate_given(ccol_report *report, const struct crash_about *about);
 /* The report with its annotations and files. minidump may be NULL. -ENOMEM. */
 int ccol__crash_report(ccol_report **out, const struct crash *crash, const struct buffer *minidump, ccol_error *err);
 

@@ -40,9 +40,9 @@ static int annotate_bytes(ccol_report *report, const char *name, uint64_t bytes)
     return bytes <= INT64_MAX ? annotate_number(report, name, (int64_t)bytes) : 0;
 }
 
-static int annotate_given(ccol_report *report, const struct crash *crash)
+int ccol__crash_annotate_given(ccol_report *report, const struct crash_about *about)
 {
-    const struct json *given = crash->about ? crash->about->annotations : NULL;
+    const struct json *given = about ? about->annotations : NULL;
     int code = 0;
     for (const struct json *one = given ? given->first : NULL; one && !code; one = one->next) {
         if (one->type == JSON_STRING && *one->key) code = annotate(report, one->key, one->text);
@@ -146,7 +146,7 @@ static int annotate_all(ccol_report *report, const struct crash *crash)
                  {"MonitorInstance", crash->instance},
                  {"Command", crash->about ? crash->about->command : NULL}};
     int code = annotate_app(report, crash->app_notes);
-    if (!code) code = annotate_given(report, crash);
+    if (!code) code = ccol__crash_annotate_given(report, crash->about);
     for (size_t i = 0; i < sizeof texts / sizeof texts[0] && !code; i++)
         code = annotate(report, texts[i].name, texts[i].value);
     if (!code && crash->pid) code = annotate_number(report, "ProcessId", crash->pid);

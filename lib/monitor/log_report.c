@@ -65,10 +65,7 @@ static int annotate_all(ccol_report *report, const struct crash *crash, const st
                         const char *message)
 {
     char pid[24], time[24], suppressed[24];
-    const struct json *given = crash->about ? crash->about->annotations : NULL;
-    int code = 0;
-    for (const struct json *one = given ? given->first : NULL; one && !code; one = one->next)
-        if (one->type == JSON_STRING && *one->key) code = annotate(report, one->key, one->text);
+    int code = ccol__crash_annotate_given(report, crash->about);
     snprintf(pid, sizeof pid, "%" PRId32, crash->pid);
     snprintf(time, sizeof time, "%" PRId64, event->at_us / US_PER_SECOND);
     snprintf(suppressed, sizeof suppressed, "%" PRIu64, event->suppressed);

@@ -52,17 +52,13 @@ static int add_json(ccol_report *report, const struct session *session)
 
 static int annotate_all(ccol_report *report, const struct session *session, const char *kind, const char *status)
 {
-    const struct json *given = session->about ? session->about->annotations : NULL;
     const struct {
         const char *name, *value;
     } rows[] = {{"ReportKind", kind},
                 {"SessionStatus", status},
                 {"Executable", session->facts->executable},
                 {"Hostname", session->host}};
-    int code = 0;
-    for (const struct json *one = given ? given->first : NULL; one && !code; one = one->next)
-        if (one->type == JSON_STRING && *one->key && *one->text)
-            code = ccol_report_annotate(report, one->key, one->text);
+    int code = ccol__crash_annotate_given(report, session->about);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0] && !code; i++)
         if (rows[i].value && *rows[i].value) code = ccol_report_annotate(report, rows[i].name, rows[i].value);
     return code;

@@ -117,6 +117,13 @@ static int submit_plain(const struct shipment *shipment, struct crash *crash, ui
     return code;
 }
 
+/* A report that is no crash. id "": a new one. */
+static int submit_as(const struct shipment *shipment, ccol_report *report, const char *id, ccol_error *err)
+{
+    ccol_receipt receipt = {.size = sizeof receipt};
+    return ccol__collector_submit_as(shipment->context->collector, report, id[0] ? id : NULL, &receipt, err);
+}
+
 /* A line that the program logged as an error. */
 static bool submit_line(void *user, const struct log_event *event)
 {
@@ -132,10 +139,7 @@ static bool submit_line(void *user, const struct log_event *event)
     crash.log = log;
     if (!code) code = ccol__log_report(&report, &crash, event, shipment->context->reader.redactor, NULL);
     derive_id(shipment, "line", place, event->at_us, id);
-    if (!code) {
-        ccol_receipt receipt = {.size = sizeof receipt};
-        code = ccol__collector_submit_as(shipment->context->collector, report, id[0] ? id : NULL, &receipt, NULL);
-    }
+    if (!code) code = submit_as(shipment, report, id, NULL);
     shipment->spoken += code == 0;
     ccol_report_unref(report);
     ccol__crash_log_fini(log);
@@ -154,8 +158,7 @@ static bool submit_lines(void *user, const struct log_lines *lines)
     ccol_report *report;
     if (ccol__logs_report(&report, &session, lines->json, lines->length, NULL) != 0) return false;
     derive_id(shipment, "lines", place, lines->at_us, id);
-    ccol_receipt receipt = {.size = sizeof receipt};
-    int code = ccol__collector_submit_as(shipment->context->collector, report, id[0] ? id : NULL, &receipt, NULL);
+    int code = submit_as(shipment, report, id, NULL);
     ccol_report_unref(report);
     return code == 0;
 }
@@ -425,8 +428,7 @@ static int submit_session(struct shipment *shipment, bool vanished, ccol_error *
                                     .errors = shipment->spoken + facts->snapshots + facts->snapshots_cut};
     int code = ccol__session_report(&report, &session, err);
     if (code) return code;
-    ccol_receipt receipt = {.size = sizeof receipt};
-    code = ccol__collector_submit_as(shipment->context->collector, report, id, &receipt, err);
+    code = submit_as(shipment, report, id, err);
     ccol_report_unref(report);
     return code;
 }

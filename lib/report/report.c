@@ -376,6 +376,14 @@ bool ccol_report_file_at(const ccol_report *report, size_t index, ccol_file *out
     return true;
 }
 
+bool ccol__report_find_file(const ccol_report *report, const char *name, ccol_file *out)
+{
+    *out = (ccol_file){.size = sizeof *out};
+    for (size_t i = 0; ccol_report_file_at(report, i, out); i++)
+        if (strcmp(out->name, name) == 0) return true;
+    return false;
+}
+
 static const char *sealed_text(const ccol_report *report, size_t offset, size_t text_length, size_t *length)
 {
     if (length) *length = text_length;

@@ -78,6 +78,8 @@ bool ccol__report_clean_name(char out[FILE_NAME_MAX + 1], const char *name, size
 int ccol__report_sort(ccol_report *report);
 /* Removes an annotation, as discarded fields are: true if it was there. After ccol__report_sort. */
 bool ccol__report_remove(ccol_report *report, const char *name);
+/* The file of that name, with its size set for the caller; false: there is none. */
+bool ccol__report_find_file(const ccol_report *report, const char *name, ccol_file *out);
 /* The annotation as a JSON value, or NULL. */
 const struct json *ccol__report_find(const ccol_report *report, const char *name);
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/msgpack.h"
+#include "report/report.h"
 
 #define NAME       "sentry"
 #define PIECE      "sentry__"
@@ -86,12 +87,9 @@ static void merge_pieces(struct json_builder *builder, struct json *event, const
     ccol__buffer_fini(&text);
 }
 
-static bool find_file(const ccol_report *report, const char *name, ccol_file *out)
+static bool find_small_file(const ccol_report *report, const char *name, ccol_file *out)
 {
-    *out = (ccol_file){.size = sizeof *out};
-    for (size_t i = 0; ccol_report_file_at(report, i, out); i++)
-        if (strcmp(out->name, name) == 0) return out->length <= FILE_MAX;
-    return false;
+    return ccol__report_find_file(report, name, out) && out->length <= FILE_MAX;
 }
 
 /* Reads the next object of a file; NULL: there is none, or none any more that can be read. */
@@ -117,7 +115,7 @@ static struct crumbs read_crumbs(struct json_builder *builder, const ccol_report
     struct crumbs crumbs = {.newest = ""};
     struct json **end = &crumbs.first, *crumb;
     ccol_file file;
-    if (!find_file(report, name, &file)) return crumbs;
+    if (!find_small_file(report, name, &file)) return crumbs;
     while ((crumb = next_object(builder, &file))) {
         const char *time = ccol__json_text(crumb, "timestamp");
         if (time) crumbs.newest = time;
@@ -153,7 +151,7 @@ static void merge_crumbs(struct json_builder *builder, struct json *event, const
 static void merge_files(struct json_builder *builder, struct json *event, const ccol_report *report)
 {
     ccol_file file;
-    if (find_file(report, EVENT_FILE, &file)) ccol__json_merge(builder, event, next_object(builder, &file));
+    if (find_small_file(report, EVENT_FILE, &file)) ccol__json_merge(builder, event, next_object(builder, &file));
     if (!ccol__json_member(event, "breadcrumbs")) merge_crumbs(builder, event, report);
 }
 

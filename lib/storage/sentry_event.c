@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "net/sentry_client.h"
+#include "report/report.h"
 #include "storage/sentry_stack.h"
 
 #define KIB             ((size_t)1024)
@@ -243,14 +244,6 @@ static void settle_id(struct making *making, char id[SENTRY_ID_SIZE])
     ccol__json_merge(&making->builder, making->event, chosen);
 }
 
-static bool find_file(const ccol_report *report, const char *name, ccol_file *out)
-{
-    out->size = sizeof *out;
-    for (size_t i = 0; ccol_report_file_at(report, i, out); i++)
-        if (strcmp(out->name, name) == 0) return true;
-    return false;
-}
-
 bool ccol__sentry_file_is_dump(const ccol_file *file)
 {
     return file->length >= 4 && (memcmp(file->data, "MDMP", 4) == 0 || memcmp(file->data, "PMDM", 4) == 0);
@@ -261,7 +254,7 @@ static const struct json *read_stack(struct arena *arena, const ccol_report *rep
     static const struct json_limits limits = {.depth = 32, .number_length = 64};
     ccol_file file;
     struct json *stack;
-    if (!find_file(report, SENTRY_STACK_FILE, &file)) return NULL;
+    if (!ccol__report_find_file(report, SENTRY_STACK_FILE, &file)) return NULL;
     if (ccol__json_parse(arena, file.data, file.length, &limits, &stack, NULL) != 0) return NULL;
     uint64_t number;
     return ccol__json_count(stack, "version", &number) && number == 1 ? stack : NULL;
@@ -270,7 +263,7 @@ static const struct json *read_stack(struct arena *arena, const ccol_report *rep
 static void fill(struct making *making, struct sentry_event *out)
 {
     ccol_file dump;
-    bool has_dump = find_file(making->report, SENTRY_DUMP_FILE, &dump) && ccol__sentry_file_is_dump(&dump);
+    bool has_dump = ccol__report_find_file(making->report, SENTRY_DUMP_FILE, &dump) && ccol__sentry_file_is_dump(&dump);
     out->has_stack = making->stack != NULL;
     out->composed = ccol__sentry_stack_is_composed(making->stack);
     out->dump_told = making->options->dump_tells && has_dump && !out->composed;

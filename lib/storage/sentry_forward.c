@@ -8,19 +8,12 @@
 #include "base/json_build.h"
 #include "net/sentry_client.h"
 #include "report/envelope.h"
-
-static bool find_file(const ccol_report *report, const char *name, ccol_file *out)
-{
-    *out = (ccol_file){.size = sizeof *out};
-    for (size_t i = 0; ccol_report_file_at(report, i, out); i++)
-        if (strcmp(out->name, name) == 0) return true;
-    return false;
-}
+#include "report/report.h"
 
 bool ccol__sentry_forward_is(const ccol_report *report)
 {
     ccol_file file;
-    return find_file(report, ENVELOPE_FILE, &file);
+    return ccol__report_find_file(report, ENVELOPE_FILE, &file);
 }
 
 static unsigned category_of(const char *type)
@@ -98,7 +91,7 @@ int ccol__sentry_forward(struct sentry_client *client, const ccol_report *report
     ccol_file file, dump;
     struct looking looking;
     struct envelope envelope;
-    if (!find_file(report, ENVELOPE_FILE, &file)) return ccol_fail(err, -ENOENT, "there is no envelope");
+    if (!ccol__report_find_file(report, ENVELOPE_FILE, &file)) return ccol_fail(err, -ENOENT, "there is no envelope");
     int code = look(&looking, &file, err);
     if (code) return code;
     const char *text = file.data, *end = memchr(text, '\n', file.length);
@@ -106,7 +99,7 @@ int ccol__sentry_forward(struct sentry_client *client, const ccol_report *report
     code = begin(&envelope, text, header, ccol__sentry_client_key(client), err);
     if (code) return code;
     if (end) ccol__envelope_add_raw(&envelope, end + 1, file.length - header - 1);
-    if (find_file(report, ENVELOPE_DUMP_FILE, &dump)) {
+    if (ccol__report_find_file(report, ENVELOPE_DUMP_FILE, &dump)) {
         const struct envelope_item item = {.type = "attachment",
                                            .filename = "minidump.dmp",
                                            .attachment_type = "event.minidump",

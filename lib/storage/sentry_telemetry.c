@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "net/sentry_client.h"
+#include "report/report.h"
 
 #define SESSION_FILE     "session_json"
 #define LOGS_FILE        "logs_json"
@@ -12,14 +13,6 @@
 #define PAYLOAD_MAX      ((size_t)64 << 20)
 #define TIME_MOST        64
 #define ENVIRONMENT_MOST 64
-
-static bool find_file(const ccol_report *report, const char *name, ccol_file *out)
-{
-    *out = (ccol_file){.size = sizeof *out};
-    for (size_t i = 0; ccol_report_file_at(report, i, out); i++)
-        if (strcmp(out->name, name) == 0) return true;
-    return false;
-}
 
 /* The file that the report is about, or NULL: it is of no such kind. */
 static const char *payload_of(const ccol_report *report, ccol_file *file)
@@ -29,14 +22,15 @@ static const char *payload_of(const ccol_report *report, ccol_file *file)
     } kinds[] = {{"session", SESSION_FILE}, {"logs", LOGS_FILE}};
     const char *kind = ccol_report_annotation(report, "ReportKind");
     for (size_t i = 0; kind && i < sizeof kinds / sizeof kinds[0]; i++)
-        if (strcmp(kind, kinds[i].kind) == 0) return find_file(report, kinds[i].file, file) ? kinds[i].file : NULL;
+        if (strcmp(kind, kinds[i].kind) == 0)
+            return ccol__report_find_file(report, kinds[i].file, file) ? kinds[i].file : NULL;
     return NULL;
 }
 
 bool ccol__sentry_telemetry_is(const ccol_report *report)
 {
     ccol_file file;
-    return payload_of(report, &file) && !find_file(report, SENTRY_DUMP_FILE, &file);
+    return payload_of(report, &file) && !ccol__report_find_file(report, SENTRY_DUMP_FILE, &file);
 }
 
 static void put_text(struct buffer *out, const char *key, const char *text)
