@@ -53,6 +53,15 @@ class DaemonFactory:
 
 
 @pytest.fixture
+def stub():
+    """A scripted Sentry."""
+    from sentry_parts import Stub  # only who uses it needs what it needs
+    made = Stub()
+    yield made
+    made.close()
+
+
+@pytest.fixture
 def daemon_factory(tmp_path):
     factory = DaemonFactory(tmp_path)
     yield factory

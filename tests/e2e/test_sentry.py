@@ -29,13 +29,6 @@ def sentry(dsn, **more):
             **FAST, **more}
 
 
-@pytest.fixture
-def stub():
-    made = Stub()
-    yield made
-    made.close()
-
-
 @pytest.fixture(scope="module")
 def spotlight(tmp_path_factory):
     service = Spotlight(tmp_path_factory.mktemp("spotlight") / "state")

@@ -13,7 +13,7 @@ import pytest
 
 from compression import PACK
 from harness import eventually, multipart, request_bytes
-from sentry_parts import DUMP, KEY, SERVICES, TESTS, Envelope, Stub
+from sentry_parts import DUMP, KEY, SERVICES, TESTS, Envelope
 
 ID = "0123456789abcdef0123456789abcdef"
 AUTH = {"X-Sentry-Auth": f"Sentry sentry_version=7, sentry_client=test/1, sentry_key={KEY}"}
@@ -24,13 +24,6 @@ DUMP_NAME = "upload_file_minidump"
 @pytest.fixture
 def hop(daemon_factory):
     return daemon_factory(env=INTAKE)
-
-
-@pytest.fixture
-def stub():
-    made = Stub()
-    yield made
-    made.close()
 
 
 def dsn(daemon):

@@ -6,20 +6,11 @@ import pathlib
 import re
 import subprocess
 
-import pytest
-
 from harness import clean_environment, eventually
-from sentry_parts import Spotlight, Stub, native_files, watched
+from sentry_parts import Spotlight, native_files, watched
 
 RUN = os.environ["CCOL_WATCHER"]
 VICTIM = pathlib.Path(os.environ["CCOL_BUILD_DIR"]) / "tests/sentry_victim"
-
-
-@pytest.fixture
-def stub():
-    made = Stub()
-    yield made
-    made.close()
 
 
 def watch(folder, dsn, script, **more):

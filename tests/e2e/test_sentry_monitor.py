@@ -19,7 +19,7 @@ import pytest
 import crashers
 from harness import clean_environment, eventually, read_tree
 from monitor import memory_cgroup, shipper_of
-from sentry_parts import KEY, SCHEMA, SERVICES, Bugsink, SentryCli, Stub, at_services, watched
+from sentry_parts import KEY, SCHEMA, SERVICES, Bugsink, SentryCli, at_services, watched
 
 BUILD = pathlib.Path(os.environ["CCOL_BUILD_DIR"])
 VICTIM = BUILD / "tests/sentry_victim"
@@ -27,13 +27,6 @@ RUN = os.environ["CCOL_WATCHER"]
 CRASHES = int(os.environ.get("CCOL_SENTRY_CRASHES", "10"))
 LOGS = pathlib.Path(__file__).resolve().parent.parent / "data/log-samples"
 OUTAGE = int(os.environ.get("CCOL_SENTRY_OUTAGE", "0"))
-
-
-@pytest.fixture
-def stub():
-    made = Stub()
-    yield made
-    made.close()
 
 
 @pytest.fixture(scope="module")

@@ -18,13 +18,6 @@ FAST = {"CRASHCOLLECT_RETRY_FIRST": "5ms", "CRASHCOLLECT_RETRY_MAX": "20ms", "CR
 
 
 @pytest.fixture
-def stub():
-    made = Stub()
-    yield made
-    made.close()
-
-
-@pytest.fixture
 def other():
     """Another collector, for storage upstream."""
     made = Stub()

@@ -12,17 +12,10 @@ import pytest
 
 import crashers
 from harness import clean_environment, eventually, read_tree
-from sentry_parts import Spotlight, Stub, native_files, watched
+from sentry_parts import Spotlight, native_files, watched
 
 RUN = os.environ["CCOL_WATCHER"]
 VICTIM = pathlib.Path(os.environ["CCOL_BUILD_DIR"]) / "tests/sentry_victim"
-
-
-@pytest.fixture
-def stub():
-    made = Stub()
-    yield made
-    made.close()
 
 
 def environment(folder, dsn, **more):
